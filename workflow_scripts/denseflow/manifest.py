@@ -1,0 +1,75 @@
+"""The manifest that each stage writes last, and that later stages depend on and check."""
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from denseflow.errors import DenseflowError
+from denseflow.files import sha256, write_json
+
+NAME = "manifest.json"
+
+
+def write_manifest(
+    folder: Path,
+    stage: str,
+    files: Sequence[str],
+    *,
+    packages: Sequence[str] = (),
+    name: str = NAME,
+    **facts: Any,
+) -> dict[str, Any]:
+    """Write ``folder/name``: sha256 and size of each of ``files`` (relative to ``folder``), versions and ``facts``.
+
+    Facts are what the stage wants to record (counts, options, device, seed, warnings, inputs). There is no date in
+    it: the same work gives the same manifest, so that nothing downstream reruns.
+    """
+    manifest = {
+        "stage": stage,
+        "files": {
+            file: {"sha256": sha256(folder / file), "bytes": (folder / file).stat().st_size} for file in sorted(files)
+        },
+        "versions": {package: _version(package) for package in sorted(packages)},
+        **facts,
+    }
+    write_json(folder / name, manifest)
+    return manifest
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def read_manifest(path: Path, *, check: bool = True) -> dict[str, Any]:
+    """Read a manifest and check that its files are whole and unaltered.
+
+    Args:
+        path: The manifest's file.
+        check: Whether to compare each file's sha256 with the manifest's.
+
+    Raises:
+        DenseflowError: The manifest or one of its files is missing, or a file's content differs.
+    """
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DenseflowError(f"{path}: no such manifest; run the workflow to make it") from None
+    except json.JSONDecodeError as error:
+        raise DenseflowError(f"{path}: not JSON ({error}); delete it and run the workflow again") from None
+    if check:
+        for name, expected in manifest["files"].items():
+            file = path.parent / name
+            if not file.is_file():
+                raise DenseflowError(f"{file}: missing, but listed in {path}; run the workflow to make it again")
+            found = sha256(file)
+            if found != expected["sha256"]:
+                raise DenseflowError(
+                    f"{file}: sha256 {found} differs from {expected['sha256']} in {path.name}; the file was changed "
+                    "after it was made. Run the workflow to make it again"
+                )
+    return manifest
