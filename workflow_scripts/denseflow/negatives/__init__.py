@@ -1,0 +1,1 @@
+"""The negatives stage: hard negatives, the audit of how they were found, and the training file."""
