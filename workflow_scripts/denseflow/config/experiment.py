@@ -1,0 +1,77 @@
+"""config/experiments/NAME.yaml: which systems are compared, on what, by which measures."""
+
+from typing import Self
+
+from pydantic import field_validator, model_validator
+
+from denseflow.config.section import Name, Section, Text, option, required
+from denseflow.evaluate.names import check_measure
+
+
+class EvaluationSet(Section):
+    """A dataset's split to search and score."""
+
+    dataset: Name = required("A name from config/datasets")
+    split: Name = option("test", "One of its splits")
+
+
+class Bm25(Section):
+    """BM25 by Anserini."""
+
+    k1: float = option(0.9, "BM25's k1", ge=0)
+    b: float = option(0.4, "BM25's b", ge=0, le=1)
+    analyzer: Name | None = option(None, "An analyser of Anserini's, where it shall not be the dataset's language")
+
+
+class System(Section):
+    """One row of the table: exactly one of `bm25` and `model`."""
+
+    bm25: Bm25 | None = option(None, "BM25 with these options; `{}` for the defaults")
+    model: Name | None = option(None, "A name from config/models")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.bm25 is None) == (self.model is None):
+            raise ValueError("give either `bm25` or `model`")
+        return self
+
+
+class Report(Section):
+    """How the table is made."""
+
+    confidence: float = option(0.95, "Confidence level of the intervals", gt=0, lt=1)
+    bootstrap_resamples: int = option(10000, "Resamples of the bootstrap", ge=100)
+    permutations: int = option(10000, "Permutations of the paired randomisation test", ge=100)
+    seed: int = option(0, "Seed of both", ge=0)
+    gains: int = option(10, "How many queries to show that gained, and that lost, most", ge=0)
+
+
+class Experiment(Section):
+    """The systems to compare, which of them is "before", on which splits, by which measures."""
+
+    description: str = option("", "A line for people")
+    evaluate_on: list[EvaluationSet] = required("The splits to search and score", min_length=1)
+    systems: dict[Name, System] = required("The rows of the table, by the name they shall have in it", min_length=1)
+    before: Name = option("before", "The system that the others are compared with")
+    measures: list[Text] = option(
+        ["nDCG@10", "R@100"], "trec_eval's measures by their ir_measures names; the first one is the main one",
+        min_length=1,
+    )  # fmt: skip
+    depth: int = option(1000, "Documents a query in a run", ge=1)
+    seeds: list[int] = option([0], "The trained models are trained once with each", min_length=1)
+    report: Report = option(Report(), "How the table is made")
+
+    @field_validator("measures")
+    @classmethod
+    def _known_measures(cls, measures: list[str]) -> list[str]:
+        for measure in measures:
+            check_measure(measure)
+        return measures
+
+    @model_validator(mode="after")
+    def _before_is_a_system(self) -> Self:
+        if self.before not in self.systems:
+            raise ValueError(f"`before` is {self.before!r}, which is none of the systems {sorted(self.systems)}")
+        if len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError(f"`seeds` {self.seeds} must be different whole numbers from 0 on")
+        return self

@@ -1,0 +1,45 @@
+"""config/negatives/NAME.yaml: how hard negatives are mined."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from denseflow.config.section import Section, option, required
+
+
+class RandomNegatives(Section):
+    """Passages drawn from the whole corpus without replacement."""
+
+    type: Literal["random"] = required("`random`")
+    count: int = required("How many a query", ge=1)
+
+
+class Bm25Negatives(Section):
+    """Passages that BM25 ranks high and that are not known to be relevant."""
+
+    type: Literal["bm25"] = required("`bm25`")
+    count: int = required("How many a query", ge=1)
+    first_rank: int = option(1, "The first rank to draw from", ge=1)
+    last_rank: int = option(100, "The last rank to draw from, which is also the depth of the search", ge=1)
+    k1: float = option(0.9, "BM25's k1", ge=0)
+    b: float = option(0.4, "BM25's b", ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _ranks_in_order(self) -> "Bm25Negatives":
+        if self.first_rank > self.last_rank:
+            raise ValueError(f"first_rank {self.first_rank} lies behind last_rank {self.last_rank}")
+        return self
+
+
+NegativeSource = Annotated[RandomNegatives | Bm25Negatives, Field(discriminator="type")]
+
+
+class Negatives(Section):
+    """Where a training query's hard negatives come from, and which of its relevant passages are positives."""
+
+    description: str = option("", "A line for people")
+    sources: list[NegativeSource] = required("One entry a source, by `type`", min_length=1)
+    seed: int = option(0, "The seed of all drawing", ge=0)
+    max_queries: int | None = option(None, "Only the first so many training queries that have a positive", ge=1)
+    min_level: int = option(1, "The lowest relevance level that makes a positive", ge=1)
+    max_positives: int | None = option(None, "At most so many positives a query, drawn at random", ge=1)

@@ -1,0 +1,119 @@
+"""The four registries of config/, read as far as the chosen experiments reach, and checked against each other."""
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from denseflow.config.dataset import BeirSource, Dataset
+from denseflow.config.experiment import Experiment
+from denseflow.config.load import check, read_yaml
+from denseflow.config.model import Model
+from denseflow.config.negatives import Negatives
+from denseflow.config.section import Section
+from denseflow.config.workflow import Workflow
+from denseflow.errors import DenseflowError
+
+S = TypeVar("S", bound=Section)
+
+
+class Registry:
+    """What the chosen experiments need of config/, by name, each file validated once.
+
+    Attributes:
+        workflow: config.yaml as Snakemake hands it over, command line included.
+        experiments, datasets, negatives, models: The files that the chosen experiments reach.
+    """
+
+    def __init__(self, config: dict[str, Any], folder: Path = Path("config")) -> None:
+        """Read and check everything.
+
+        Args:
+            config: Snakemake's configuration.
+            folder: Where the registries are.
+
+        Raises:
+            DenseflowError: Anything a user can get wrong, all before a job starts.
+        """
+        self._folder = folder
+        self.workflow = check(Workflow, config, f"{folder / 'config.yaml'} or --config")
+        self.experiments: dict[str, Experiment] = {}
+        self.datasets: dict[str, Dataset] = {}
+        self.negatives: dict[str, Negatives] = {}
+        self.models: dict[str, Model] = {}
+        for name in self.workflow.experiments:
+            self._add_experiment(name)
+
+    def file(self, registry: str, name: str) -> Path:
+        """The file that says what a name means, such as config/models/NAME.yaml."""
+        return self._folder / registry / f"{name}.yaml"
+
+    def trained(self, name: str) -> bool:
+        """Whether a model is trained here, and so depends on the seed."""
+        return self.models[name].trained is not None
+
+    def _add_experiment(self, name: str) -> None:
+        where = f"{self._folder / 'config.yaml'} or --config: key 'experiments'"
+        experiment = self._read(Experiment, "experiments", name, where)
+        self.experiments[name] = experiment
+        file = self.file("experiments", name)
+        for number, on in enumerate(experiment.evaluate_on):
+            self._add_split(on.dataset, on.split, f"{file}: key 'evaluate_on[{number}]'")
+        for system_name, system in experiment.systems.items():
+            if system.model is not None:
+                self._add_model(system.model, f"{file}: key 'systems.{system_name}.model'", ())
+
+    def _add_model(self, name: str, where: str, on_the_way: tuple[str, ...]) -> None:
+        if name in on_the_way:
+            cycle = " -> ".join([*on_the_way[on_the_way.index(name) :], name])
+            raise DenseflowError(
+                f"{where}: the models form a cycle: {cycle}; a model cannot need itself. Choose another `base`"
+            )
+        if name in self.models:
+            return
+        model = self._read(Model, "models", name, where)
+        file = self.file("models", name)
+        if model.pretrained is not None and model.pretrained.path is not None:
+            _require_path(Path(model.pretrained.path), f"{file}: key 'pretrained.path'")
+        if model.trained is not None:
+            data = model.trained.data
+            self._add_model(model.trained.base, f"{file}: key 'trained.base'", (*on_the_way, name))
+            if data.file is not None:
+                _require_path(Path(data.file), f"{file}: key 'trained.data.file'")
+            if data.dataset is not None and data.negatives is not None:
+                self._add_split(data.dataset, data.split or "train", f"{file}: key 'trained.data'")
+                self._add_negatives(data.negatives, f"{file}: key 'trained.data.negatives'")
+        self.models[name] = model
+
+    def _add_negatives(self, name: str, where: str) -> None:
+        if name not in self.negatives:
+            self.negatives[name] = self._read(Negatives, "negatives", name, where)
+
+    def _add_split(self, name: str, split: str, where: str) -> None:
+        if name not in self.datasets:
+            dataset = self._read(Dataset, "datasets", name, where)
+            if isinstance(dataset.source, BeirSource) and dataset.source.path is not None:
+                _require_path(Path(dataset.source.path), f"{self.file('datasets', name)}: key 'source.path'")
+            self.datasets[name] = dataset
+        splits = self.datasets[name].source.split_names()
+        if split not in splits:
+            raise DenseflowError(
+                f"{where}: split {split!r} does not exist in {self.file('datasets', name)}, which has "
+                f"{', '.join(splits)}; choose one of these or add it there"
+            )
+
+    def _read(self, section: type[S], registry: str, name: str, where: str) -> S:
+        file = self.file(registry, name)
+        if not file.is_file():
+            known = sorted(path.stem for path in file.parent.glob("*.yaml"))
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
+            raise DenseflowError(f"{where}: {name!r}, but there is no file {file}; {hint}")
+        return check(section, read_yaml(file), str(file))
+
+
+def _require_path(path: Path, where: str) -> None:
+    if not path.exists():
+        raise DenseflowError(
+            f"{where}: {str(path)!r} does not exist (looked for {path.resolve()}); paths are relative to the "
+            "working directory"
+        )

@@ -1,0 +1,1 @@
+"""What the Snakefile wires with: names of files, canonical options, fingerprints of code, integrity of results."""

@@ -1,0 +1,95 @@
+"""The fingerprint of a rule's code: its script, the modules it reaches by import, and its environment's pins."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+PACKAGE = "denseflow"
+
+
+@cache
+def fingerprint(script: Path, environment: Path) -> str:
+    """A digest that changes when what a rule runs changes, and not when a comment, a docstring or a date does.
+
+    Args:
+        script: A file of workflow_scripts/; the package ``denseflow`` stands beside it.
+        environment: The stage's conda environment file; its pins count whether conda or pip installed them.
+
+    Returns:
+        The first 16 hexadecimal digits of a SHA-256.
+    """
+    sources = {name: _code(path) for name, path in reached_modules(script).items()}
+    parts = [_code(script), *(f"{name}\n{code}" for name, code in sorted(sources.items())), *pins(environment)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def reached_modules(script: Path) -> dict[str, Path]:
+    """The package's modules that a script imports, directly or through others, with their files."""
+    root = script.parent
+    found: dict[str, Path] = {}
+    waiting = list(_imports(script))
+    while waiting:
+        name = waiting.pop()
+        path = _module_file(root, name)
+        if path is None or name in found:
+            continue
+        found[name] = path
+        waiting.extend(_imports(path))
+        waiting.append(name.rpartition(".")[0])
+    return found
+
+
+@cache
+def pins(environment: Path) -> tuple[str, ...]:
+    """The pinned packages of a conda environment file, as sorted ``name==version`` in pip's spelling."""
+    found: list[str] = []
+    for entry in yaml.safe_load(environment.read_text(encoding="utf-8"))["dependencies"]:
+        for requirement in entry["pip"] if isinstance(entry, dict) else [entry]:
+            name, _, version = requirement.replace("==", "=").partition("=")
+            found.append(f"{name.strip().lower().replace('_', '-')}=={version.strip()}")
+    return tuple(sorted(found))
+
+
+@cache
+def _imports(path: Path) -> frozenset[str]:
+    """The package's modules that a file names in import statements, those inside functions too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(name for name in names if name.split(".")[0] == PACKAGE)
+
+
+def _module_file(root: Path, name: str) -> Path | None:
+    base = root.joinpath(*name.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if name and path.is_file():
+            return path
+    return None
+
+
+@cache
+def _code(path: Path) -> str:
+    """A module's code without comments, docstrings and layout."""
+    return ast.unparse(_WithoutTexts().visit(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+class _WithoutTexts(ast.NodeTransformer):
+    """Takes out statements that are only a text: docstrings of modules, classes, functions and constants."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            return None
+        return node
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.body:
+            node.body = [ast.Pass()]
+        return node

@@ -1,0 +1,219 @@
+"""From the registries to files: which results an experiment needs, and what each rule may depend on."""
+
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+from denseflow.config.dataset import BeirSource
+from denseflow.config.experiment import Bm25, Experiment
+from denseflow.config.model import Model
+from denseflow.config.negatives import Bm25Negatives
+from denseflow.config.registry import Registry
+from denseflow.errors import DenseflowError
+from denseflow.workflow.canonical import canonical
+from denseflow.workflow.fingerprint import fingerprint
+from denseflow.workflow.integrity import Digests, damaged_files
+
+PRETRAINED = "pretrained"
+
+
+class RankedSystem(NamedTuple):
+    """One run of one system on one split: a line of an experiment's evaluation."""
+
+    system: str
+    variant: str
+    dataset: str
+    split: str
+    run: Path
+    manifest: Path
+
+
+class Graph:
+    """The files of all stages, named from the registries. Only names: nothing here reads or writes a result."""
+
+    def __init__(self, registry: Registry, base: Path) -> None:
+        """Args:
+        registry: The checked configuration.
+        base: The folder of the Snakefile.
+        """
+        self.registry = registry
+        self.results = Path(registry.workflow.results)
+        self._base = base
+        self._digests = Digests(self.results / "work" / "digests.json")
+
+    # Fingerprints and options: what a rule reruns for.
+
+    def code(self, script: str, stage: str) -> str:
+        """The fingerprint of a script of workflow_scripts/ in its stage's environment."""
+        return fingerprint(self._base / "workflow_scripts" / f"{script}.py", self._base / "envs" / f"{stage}.yaml")
+
+    def dataset_options(self, name: str) -> str:
+        """What defines a collection: its source and, for a local one, the content of its files."""
+        source = self.registry.datasets[name].source
+        options: dict = {"source": source}
+        if isinstance(source, BeirSource) and source.path is not None:
+            options["content"] = self._digests.of_tree(Path(source.path))
+        return canonical(options)
+
+    def bm25_options(self, settings: str, depth: str) -> str:
+        """What defines a BM25 run."""
+        _, k1, b = settings.split("_")
+        return canonical({"k1": float(k1), "b": float(b), "depth": int(depth)})
+
+    def negatives_options(self, name: str, split: str) -> str:
+        """What defines mined negatives."""
+        options = self.registry.negatives[name].model_dump(exclude={"description"})
+        return canonical({**options, "split": split})
+
+    def pretrained_options(self, name: str) -> str:
+        """What defines a pretrained model: its source, its contract, and the content of a local folder."""
+        model = self.registry.models[name]
+        assert model.pretrained is not None
+        options: dict = {"source": model.pretrained, "contract": model.contract}
+        if model.pretrained.path is not None:
+            options["content"] = self._digests.of_tree(Path(model.pretrained.path))
+        if model.pretrained.package is not None:
+            options["version"] = _version(model.pretrained.package, self.registry.file("models", name))
+        return canonical(options)
+
+    def train_options(self, name: str) -> str:
+        """What defines a training, but for its inputs and its seed."""
+        model = self.registry.models[name]
+        assert model.trained is not None
+        options: dict = {"recipe": model.trained.recipe, "contract": model.contract}
+        if model.trained.data.file is not None:
+            options["content"] = self._digests.of(Path(model.trained.data.file))
+        return canonical(options)
+
+    def report_options(self, name: str) -> str:
+        """What defines an experiment's report."""
+        experiment = self.registry.experiments[name]
+        return canonical({"report": experiment.report, "before": experiment.before, "seeds": experiment.seeds})
+
+    def model_run(self, name: str) -> Model:
+        """A model's file, for where and with how much it runs."""
+        return self.registry.models[name]
+
+    # Files, stage by stage.
+
+    def dataset(self, name: str) -> Path:
+        """The manifest of a collection."""
+        return self.results / "dataset" / name / "manifest.json"
+
+    def bm25_run(self, dataset: str, options: Bm25 | Bm25Negatives, split: str, depth: int) -> Path:
+        """The run of BM25 on a split."""
+        analyzer = getattr(options, "analyzer", None) or self.registry.datasets[dataset].language
+        settings = f"{analyzer}_{options.k1!r}_{options.b!r}"
+        return self.results / "bm25" / dataset / settings / f"{split}.top{depth}.trec"
+
+    def mining_runs(self, dataset: str, split: str, name: str) -> dict[str, Path]:
+        """The runs that a negatives file draws from, by the place of their source in it."""
+        return {
+            str(place): self.bm25_run(dataset, source, split, source.last_rank)
+            for place, source in enumerate(self.registry.negatives[name].sources)
+            if isinstance(source, Bm25Negatives)
+        }
+
+    def mining_manifests(self, dataset: str, split: str, name: str) -> list[Path]:
+        """The manifests of those runs."""
+        return [run_manifest(run) for run in self.mining_runs(dataset, split, name).values()]
+
+    def model(self, name: str, variant: str) -> Path:
+        """The manifest of a model; a pretrained one has no seed."""
+        chosen = variant if self.registry.trained(name) else PRETRAINED
+        return self.results / "train" / name / chosen / "manifest.json"
+
+    def training_inputs(self, name: str, variant: str) -> dict[str, Path]:
+        """What a training starts from: the base model's manifest and the negatives' one, if they were mined here."""
+        trained = self.registry.models[name].trained
+        assert trained is not None
+        inputs = {"base": self.model(trained.base, variant)}
+        if trained.data.dataset is not None:
+            folder = f"{trained.data.dataset}.{trained.data.split or 'train'}"
+            inputs["negatives"] = self.results / "negatives" / folder / str(trained.data.negatives) / "manifest.json"
+        return inputs
+
+    def training_file(self, name: str) -> Path:
+        """The training file itself."""
+        trained = self.registry.models[name].trained
+        assert trained is not None
+        if trained.data.file is not None:
+            return Path(trained.data.file)
+        return self.training_inputs(name, PRETRAINED)["negatives"].parent / "train.jsonl"
+
+    def ranked_systems(self, name: str) -> Iterator[RankedSystem]:
+        """All runs of an experiment, in the order of its file."""
+        experiment = self.registry.experiments[name]
+        for on in experiment.evaluate_on:
+            for system_name, system in experiment.systems.items():
+                if system.bm25 is not None:
+                    run = self.bm25_run(on.dataset, system.bm25, on.split, experiment.depth)
+                    yield RankedSystem(system_name, "bm25", on.dataset, on.split, run, run_manifest(run))
+                else:
+                    for variant in self._variants(str(system.model), experiment):
+                        folder = self.results / "search" / on.dataset / str(system.model) / variant
+                        run = folder / f"{on.split}.top{experiment.depth}.trec"
+                        yield RankedSystem(system_name, variant, on.dataset, on.split, run, run_manifest(run))
+
+    def evaluation_inputs(self, name: str) -> list[Path]:
+        """The manifests that an experiment's evaluation reads."""
+        datasets = {self.dataset(on.dataset): None for on in self.registry.experiments[name].evaluate_on}
+        runs = {ranked.manifest: None for ranked in self.ranked_systems(name)}
+        return [*datasets, *runs]
+
+    def tables(self) -> list[Path]:
+        """The tables of all chosen experiments."""
+        return [self.results / "experiments" / name / "table.tsv" for name in self.registry.experiments]
+
+    def damaged(self) -> list[Path]:
+        """Results of the chosen experiments that were deleted or altered after they were made."""
+        manifests: dict[Path, None] = {}
+        for name in self.registry.experiments:
+            manifests.update(dict.fromkeys(self._manifests(name)))
+        damaged = damaged_files(manifests, self._digests)
+        self._digests.save()
+        return damaged
+
+    def _manifests(self, experiment: str) -> Iterator[Path]:
+        for stage in ("evaluate", "experiments"):
+            yield self.results / stage / experiment / "manifest.json"
+        for ranked in self.ranked_systems(experiment):
+            yield self.dataset(ranked.dataset)
+            yield ranked.manifest
+            system = self.registry.experiments[experiment].systems[ranked.system]
+            if system.model is not None:
+                encoded = self.results / "encode" / ranked.dataset / system.model / ranked.variant
+                yield encoded / "corpus.manifest.json"
+                yield encoded / f"queries.{ranked.split}.manifest.json"
+                yield from self._model_manifests(system.model, ranked.variant)
+
+    def _model_manifests(self, name: str, variant: str) -> Iterator[Path]:
+        yield self.model(name, variant)
+        trained = self.registry.models[name].trained
+        if trained is not None:
+            yield from self._model_manifests(trained.base, variant)
+            data = trained.data
+            if data.dataset is not None and data.negatives is not None:
+                split = data.split or "train"
+                yield self.dataset(data.dataset)
+                yield from self.mining_manifests(data.dataset, split, data.negatives)
+                yield self.training_inputs(name, variant)["negatives"]
+
+    def _variants(self, model: str, experiment: Experiment) -> list[str]:
+        return [f"seed{seed}" for seed in experiment.seeds] if self.registry.trained(model) else [PRETRAINED]
+
+
+def run_manifest(run: Path) -> Path:
+    """The manifest that stands beside a run."""
+    return run.with_suffix(".manifest.json")
+
+
+def _version(package: str, where: Path) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        raise DenseflowError(
+            f"{where}: key 'pretrained.package': {package!r} is not installed; install it with pip, or name another "
+            "package"
+        ) from None

@@ -1,0 +1,66 @@
+"""Finding results and input files that were altered behind Snakemake's back."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from denseflow.files import sha256, write_json
+
+
+class Digests:
+    """SHA-256 sums of files, remembered by path, size and time of change, so that a large file is read once."""
+
+    def __init__(self, memory: Path) -> None:
+        self._memory = memory
+        try:
+            self._known: dict[str, list] = json.loads(memory.read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            self._known = {}
+        self._changed = False
+
+    def of(self, path: Path) -> str:
+        """The sum of one file."""
+        status = path.stat()
+        key, stamp = str(path.resolve()), [status.st_size, status.st_mtime_ns]
+        known = self._known.get(key)
+        if known is None or known[:2] != stamp:
+            known = [*stamp, sha256(path)]
+            self._known[key] = known
+            self._changed = True
+        return known[2]
+
+    def of_tree(self, path: Path) -> dict[str, str]:
+        """The sums of a file, or of all files below a folder, by relative name."""
+        if path.is_file():
+            return {path.name: self.of(path)}
+        return {str(file.relative_to(path)): self.of(file) for file in sorted(path.rglob("*")) if file.is_file()}
+
+    def save(self) -> None:
+        """Keep what was learnt for the next call."""
+        if self._changed:
+            write_json(self._memory, self._known)
+
+
+def damaged_files(manifests: Iterable[Path], digests: Digests) -> list[Path]:
+    """The files that a manifest lists and that are missing, or differ from it.
+
+    A file whose size is right and that is not younger than its manifest, which is written last, is taken to be whole
+    without reading it; the stage that reads it compares its SHA-256 in any case. A manifest that is missing is
+    Snakemake's business.
+    """
+    return [file for manifest in manifests if manifest.is_file() for file in _damaged(manifest, digests)]
+
+
+def _damaged(manifest: Path, digests: Digests) -> list[Path]:
+    written = manifest.stat().st_mtime_ns
+
+    def whole(file: Path, expected: dict) -> bool:
+        if not file.is_file():
+            return False
+        status = file.stat()
+        if status.st_size != expected["bytes"]:
+            return False
+        return status.st_mtime_ns <= written or digests.of(file) == expected["sha256"]
+
+    files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    return [manifest.parent / name for name, expected in files.items() if not whole(manifest.parent / name, expected)]
