@@ -1,0 +1,1 @@
+"""Scoring of runs against judgements, by trec_eval."""

@@ -1,0 +1,1 @@
+"""The table that says what fine-tuning changed, with its uncertainty."""
