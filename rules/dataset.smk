@@ -1,0 +1,19 @@
+rule dataset:
+    output:
+        corpus=R / "dataset/{dataset}/corpus.jsonl",
+        manifest=R / "dataset/{dataset}/manifest.json",
+    log:
+        R / "logs/dataset/{dataset}.log",
+    benchmark:
+        R / "benchmarks/dataset/{dataset}.tsv"
+    conda:
+        "../envs/dataset.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        options=lambda wildcards: graph.dataset_options(wildcards.dataset),
+        code=graph.code("dataset", "dataset"),
+    script:
+        "../workflow_scripts/dataset.py"

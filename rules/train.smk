@@ -1,0 +1,50 @@
+rule pretrained:
+    output:
+        weights=R / "train/{model}/pretrained/model/model.safetensors",
+        manifest=R / "train/{model}/pretrained/manifest.json",
+    log:
+        R / "logs/train/{model}.pretrained.log",
+    benchmark:
+        R / "benchmarks/train/{model}.pretrained.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        options=lambda wildcards: graph.pretrained_options(wildcards.model),
+        code=graph.code("pretrained", "train"),
+    script:
+        "../workflow_scripts/pretrained.py"
+
+
+rule train:
+    input:
+        unpack(
+            lambda wildcards: graph.training_inputs(
+                wildcards.model, f"seed{wildcards.seed}"
+            )
+        ),
+    output:
+        weights=R / "train/{model}/seed{seed}/model/model.safetensors",
+        history=R / "train/{model}/seed{seed}/log.jsonl",
+        manifest=R / "train/{model}/seed{seed}/manifest.json",
+    log:
+        R / "logs/train/{model}.seed{seed}.log",
+    benchmark:
+        R / "benchmarks/train/{model}.seed{seed}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
+    resources:
+        gpu=1,
+        mem_mb=lambda wildcards: graph.model_run(wildcards.model).mem_mb or 16000,
+        runtime=lambda wildcards: graph.model_run(wildcards.model).runtime or 1440,
+        micro_batch=lambda wildcards: graph.model_run(wildcards.model).micro_batch or 0,
+        checkpoint_seconds=int(60 * graph.registry.workflow.checkpoint_minutes),
+    params:
+        options=lambda wildcards: graph.train_options(wildcards.model),
+        code=graph.code("train", "train"),
+    script:
+        "../workflow_scripts/train.py"

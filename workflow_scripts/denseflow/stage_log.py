@@ -1,0 +1,28 @@
+"""The log of a stage: what it says goes to the terminal and into its file."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from denseflow.errors import DenseflowError
+
+
+@contextmanager
+def stage_log(path: str) -> Iterator[None]:
+    """Send log messages and warnings to stderr and to a file; turn a user's error into one message and exit code 1."""
+    handlers = [logging.StreamHandler(sys.stderr), logging.FileHandler(path, mode="w", encoding="utf-8")]
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S", handlers=handlers, force=True
+    )
+    logging.captureWarnings(True)
+    for noisy in ("httpx", "urllib3", "filelock", "datasets", "sentence_transformers", "faiss"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        yield
+    except DenseflowError as error:
+        logging.error("%s", error)
+        sys.exit(1)
+    except Exception:
+        logging.exception("unexpected error")
+        raise
