@@ -8,70 +8,14 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-WORDS = [
-    "a",
-    "about",
-    "and",
-    "are",
-    "as",
-    "at",
-    "by",
-    "can",
-    "did",
-    "do",
-    "does",
-    "effect",
-    "for",
-    "from",
-    "has",
-    "have",
-    "how",
-    "in",
-    "is",
-    "it",
-    "of",
-    "on",
-    "or",
-    "that",
-    "the",
-    "their",
-    "to",
-    "what",
-    "which",
-    "who",
-    "why",
-    "with",
-    "study",
-    "health",
-    "disease",
-    "cancer",
-    "heart",
-    "diet",
-    "food",
-    "fruit",
-    "meat",
-    "milk",
-    "fish",
-    "vitamin",
-    "patients",
-    "women",
-    "men",
-    "risk",
-    "blood",
-    "cell",
-    "protein",
-    "function",
-    "array",
-    "matrix",
-    "return",
-    "value",
-    "query",
-    "passage",
-    "title",
-]
+WORDS = (
+    "a about and are as at by can did do does effect for from has have how in is it of on or that the their to what "
+    "which who why with study health disease cancer heart diet food fruit meat milk fish vitamin patients women men "
+    "risk blood cell protein function array matrix return value query passage title"
+)
 CHARACTERS = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *CHARACTERS, *(f"##{c}" for c in CHARACTERS)]
-VOCABULARY += [word for word in dict.fromkeys(WORDS) if word not in VOCABULARY]
+VOCABULARY += [word for word in dict.fromkeys(WORDS.split()) if word not in VOCABULARY]
 
 
 def make_tiny_bert(
