@@ -1,0 +1,184 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from denseflow.errors import DenseflowError
+from denseflow.manifest import read_manifest, write_manifest
+from denseflow.run_file import read_run
+from denseflow.search import flat
+from denseflow.search.flat import search
+
+
+def write_vectors(folder: Path, name: str, array: np.ndarray, ids: list[str] | None = None) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / f"{name}.npy", array)
+    ids = [f"{name[0]}{row}" for row in range(len(array))] if ids is None else ids
+    (folder / f"{name}.ids").write_text("".join(f"{id}\n" for id in ids))
+    write_manifest(folder, "encode", [f"{name}.npy", f"{name}.ids"], name=f"{name}.manifest.json")
+    return folder / f"{name}.manifest.json"
+
+
+def ranked(folder: Path, queries: np.ndarray, corpus: np.ndarray, ids: list[str] | None = None, **options):
+    options = {"depth": 10, "similarity": "dot", "threads": 1, **options}
+    run = folder / "test.top10.trec"
+    search(
+        write_vectors(folder / "vectors", "queries.test", queries.astype(np.float32)),
+        write_vectors(folder / "vectors", "corpus", corpus.astype(np.float32), ids),
+        run,
+        **options,
+    )
+    return run.read_text()
+
+
+def normal(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def by_brute_force(queries: np.ndarray, corpus: np.ndarray, depth: int, cosine: bool) -> list[list[str]]:
+    queries, corpus = queries.astype(np.float64), corpus.astype(np.float64)
+    if cosine:
+        queries = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+        corpus = corpus / np.linalg.norm(corpus, axis=1, keepdims=True)
+    return [[f"c{row}" for row in order[:depth]] for order in np.argsort(-(queries @ corpus.T), axis=1)]
+
+
+@pytest.mark.parametrize("similarity", ["dot", "cosine"])
+def test_the_ranking_is_that_of_brute_force_in_double_precision(tmp_path, similarity):
+    queries, corpus = normal(30, 16), normal(500, 16, seed=1) * np.linspace(0.5, 2, 500, dtype=np.float32)[:, None]
+    ranked(tmp_path, queries, corpus, depth=20, similarity=similarity)
+    run = read_run(tmp_path / "test.top10.trec")
+    assert [list(ranking) for ranking in run.values()] == by_brute_force(queries, corpus, 20, similarity == "cosine")
+
+
+def test_dot_and_cosine_rank_vectors_of_different_lengths_differently(tmp_path):
+    queries, corpus = np.array([[1.0, 0.0]]), np.array([[0.5, 0.0], [3.0, 3.0]])
+    dot = read_run_of(ranked(tmp_path / "dot", queries, corpus))
+    cosine = read_run_of(ranked(tmp_path / "cosine", queries, corpus, similarity="cosine"))
+    assert (dot, cosine) == (["c1", "c0"], ["c0", "c1"])
+
+
+def read_run_of(text: str) -> list[str]:
+    return [line.split()[2] for line in text.splitlines()]
+
+
+def test_the_run_does_not_depend_on_blocks_threads_or_the_number_of_queries(tmp_path):
+    queries = normal(40, 24)
+    corpus = np.repeat(normal(100, 24, seed=1), 5, axis=0)  # each vector five times: ties everywhere, at the cut too
+    whole = ranked(tmp_path / "whole", queries, corpus, depth=12)
+    for rows in (1, 7, 64):
+        assert ranked(tmp_path / str(rows), queries, corpus, depth=12, block_bytes=rows * 24 * 4) == whole
+    assert ranked(tmp_path / "threads", queries, corpus, depth=12, threads=2) == whole
+    one_by_one = [ranked(tmp_path / f"{row}", queries[[row]], corpus, depth=12) for row in range(3)]
+    for row, text in enumerate(one_by_one):
+        assert text.replace("q0 ", f"q{row} ") in whole
+
+
+def test_ties_are_ordered_by_document_id_descending_also_at_the_cut(tmp_path):
+    corpus = np.ones((500, 8))
+    ids = [f"d{row:03}" for row in np.random.default_rng(0).permutation(500)]
+    text = ranked(tmp_path, np.ones((2, 8)), corpus, ids, depth=5, block_bytes=100 * 32)
+    assert read_run_of(text) == ["d499", "d498", "d497", "d496", "d495"] * 2
+
+
+def test_too_many_ties_at_the_cut_are_reported_rather_than_searched_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(flat, "_MOST_TIES", 100)
+    text = ranked(tmp_path, np.ones((2, 8)), np.ones((500, 8)), depth=5)
+    assert len(text.splitlines()) == 10
+    (warning,) = read_manifest(tmp_path / "test.top10.manifest.json")["warnings"]
+    assert warning.startswith("2 queries have more than 100 documents of equal score")
+
+
+def test_scores_of_the_run_fall_strictly_as_32_bit_floats(tmp_path):
+    text = ranked(tmp_path, np.ones((1, 8)), np.ones((30, 8)), depth=20)
+    scores = np.array([line.split()[4] for line in text.splitlines()], dtype=np.float32)
+    assert (np.diff(scores) < 0).all()
+
+
+def test_a_depth_beyond_the_corpus_gives_the_whole_corpus(tmp_path):
+    assert len(ranked(tmp_path, normal(2, 4), normal(3, 4), depth=1000).splitlines()) == 6
+
+
+def test_depth_is_the_number_of_documents_a_query(tmp_path):
+    assert len(ranked(tmp_path, normal(2, 4), normal(50, 4), depth=7).splitlines()) == 14
+
+
+def test_no_queries_give_an_empty_run(tmp_path):
+    assert ranked(tmp_path, np.empty((0, 4)), normal(3, 4)) == ""
+
+
+def test_the_manifest_has_counts_options_and_inputs_and_not_the_threads(tmp_path):
+    ranked(tmp_path, normal(2, 4), normal(3, 4))
+    facts = json.loads((tmp_path / "test.top10.manifest.json").read_text())
+    assert (facts["queries"], facts["documents"], facts["dimensions"]) == (2, 3, 4)
+    assert facts["options"] == {"depth": 10, "similarity": "dot"}
+    assert set(facts["inputs"]) == {"queries", "corpus"}
+    assert list(facts["files"]) == ["test.top10.trec"]
+
+
+def test_a_vector_of_zeros_has_cosine_0_and_is_reported(tmp_path):
+    text = ranked(tmp_path, np.ones((1, 2)), np.array([[-1.0, 0], [0, 0], [1, 0]]), similarity="cosine")
+    assert read_run_of(text) == ["c2", "c1", "c0"]
+    assert read_manifest(tmp_path / "test.top10.manifest.json")["warnings"] == [
+        "0 queries and 1 documents have a vector of zeros only"
+    ]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_and_infinity_are_refused_with_file_and_id(tmp_path, value):
+    corpus = normal(10, 4)
+    corpus[7, 2] = value
+    with pytest.raises(DenseflowError, match=r"corpus\.npy, row 7: the vector of 'c7' holds NaN or infinity"):
+        ranked(tmp_path, normal(1, 4), corpus, block_bytes=3 * 16)
+    with pytest.raises(DenseflowError, match=r"queries\.test\.npy, row 7: the vector of 'q7'"):
+        ranked(tmp_path, corpus, normal(1, 4))
+    assert not (tmp_path / "test.top10.trec").exists()
+
+
+def test_inner_products_beyond_float32_are_refused(tmp_path):
+    with pytest.raises(DenseflowError, match="beyond float32"):
+        ranked(tmp_path, np.full((1, 4), 1e30), np.full((3, 4), 1e30))
+
+
+def test_different_dimensions_are_refused(tmp_path):
+    with pytest.raises(DenseflowError, match=r"queries\.test\.npy: 4 dimensions, but .*corpus\.npy has 5"):
+        ranked(tmp_path, normal(1, 4), normal(3, 5))
+
+
+def test_vectors_that_are_no_float32_matrix_are_refused(tmp_path):
+    queries = write_vectors(tmp_path, "queries.test", normal(2, 4))
+    corpus = write_vectors(tmp_path, "corpus", np.ones((3, 4)))
+    with pytest.raises(DenseflowError, match="float64 of shape"):
+        search(queries, corpus, tmp_path / "test.top1.trec", depth=1, similarity="dot", threads=1)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["a", "b"], "2 ids for 3 vectors"),
+        (["a", "b", "a"], "line 3: id 'a' was used in line 1 already"),
+        (["a", "b c", "d"], "line 2: id 'b c', expected one without spaces"),
+    ],
+)
+def test_ids_that_do_not_fit_are_refused(tmp_path, ids, message):
+    with pytest.raises(DenseflowError, match=message):
+        ranked(tmp_path, normal(1, 4), normal(3, 4), ids)
+
+
+def test_altered_vectors_are_refused(tmp_path):
+    queries = write_vectors(tmp_path, "queries.test", normal(2, 4))
+    corpus = write_vectors(tmp_path, "corpus", normal(3, 4))
+    np.save(tmp_path / "corpus.npy", normal(3, 4, seed=5))
+    with pytest.raises(DenseflowError, match=r"corpus\.npy: sha256 .* differs"):
+        search(queries, corpus, tmp_path / "test.top1.trec", depth=1, similarity="dot", threads=1)
+
+
+@pytest.mark.parametrize("options", [{"depth": 0}, {"similarity": "euclid"}])
+def test_options_out_of_range_are_refused(tmp_path, options):
+    with pytest.raises(DenseflowError, match="expected a depth from 1 on and one of"):
+        ranked(tmp_path, normal(1, 4), normal(3, 4), **options)
+
+
+def test_an_empty_corpus_is_refused(tmp_path):
+    with pytest.raises(DenseflowError, match="no vectors; the corpus is empty"):
+        ranked(tmp_path, normal(1, 4), np.empty((0, 4)))

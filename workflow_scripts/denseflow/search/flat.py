@@ -1,0 +1,218 @@
+"""Exact search with FAISS's flat inner product, block by block, with one ranking whatever the blocks and threads.
+
+FAISS sums in float32 in an order that depends on the number of queries and threads, so that near-ties can swap. It
+is therefore asked for somewhat more than is needed; these few are scored again in float64, rounded to float32 and
+ordered by score, ties by document id, descending, which is trec_eval's order. Where a document that FAISS left out
+could still belong above the cut, it is asked for more.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import faiss
+import numpy as np
+
+from denseflow.errors import DenseflowError
+from denseflow.files import sha256
+from denseflow.manifest import write_manifest
+from denseflow.run_file import write_run
+from denseflow.search.vectors import Vectors, read_vectors, refuse_not_finite
+
+SIMILARITIES = ("dot", "cosine")
+
+_BLOCK_BYTES = 256 * 2**20
+_CELLS = 16 * 2**20
+"""Candidates held at once, over all queries of a group: 12 bytes each."""
+_MARGIN = 64
+_MOST_TIES = 8192
+"""Equal scores around the cut are resolved up to this many documents beyond the depth."""
+
+
+class _Ranking(NamedTuple):
+    rows: np.ndarray
+    """Rows of the corpus, best first."""
+    scores: np.ndarray
+    """float32, in the same order."""
+
+
+def search(
+    queries_manifest: Path,
+    corpus_manifest: Path,
+    run: Path,
+    *,
+    depth: int,
+    similarity: str,
+    threads: int,
+    block_bytes: int = _BLOCK_BYTES,
+    tag: str = "denseflow",
+) -> dict[str, Any]:
+    """Rank the passages for every query; write ``run`` (TREC) and, last, its manifest ``<stem of run>.manifest.json``.
+
+    Args:
+        queries_manifest: queries.SPLIT.manifest.json, beside the vectors and ids.
+        corpus_manifest: corpus.manifest.json, likewise.
+        run: The run to write, such as test.top1000.trec.
+        depth: Documents a query; all of them where the corpus has fewer.
+        similarity: "dot" (inner product) or "cosine" (of a zero vector: 0).
+        threads: Threads of FAISS; the ranking does not depend on it.
+        block_bytes: Size of the blocks in which the corpus is searched; the ranking does not depend on it.
+        tag: The run's name, its last column.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        DenseflowError: A file is missing or altered, the dimensions differ, queries and corpus come from different
+            models, a vector holds NaN, or an option is out of range.
+    """
+    if depth < 1 or similarity not in SIMILARITIES:
+        raise DenseflowError(
+            f"depth {depth!r} and similarity {similarity!r}: expected a depth from 1 on and one of {SIMILARITIES}"
+        )
+    queries, corpus = read_vectors(queries_manifest), read_vectors(corpus_manifest)
+    _refuse_mismatch(queries, corpus)
+    refuse_not_finite(queries, queries.array, 0)
+    faiss.omp_set_num_threads(threads)
+    flat = _FlatSearch(corpus, cosine=similarity == "cosine", block_bytes=block_bytes)
+    rankings = flat.rank(queries.array, depth)
+    write_run(
+        run, ((query, *_listed(corpus, ranking)) for query, ranking in zip(queries.ids, rankings, strict=True)), tag
+    )
+    return write_manifest(
+        run.parent,
+        "search",
+        [run.name],
+        packages=["faiss-cpu", "numpy"],
+        name=f"{run.stem}.manifest.json",
+        options={"depth": depth, "similarity": similarity},
+        queries=len(queries.ids),
+        documents=len(corpus.ids),
+        dimensions=corpus.array.shape[1],
+        inputs={"queries": sha256(queries_manifest), "corpus": sha256(corpus_manifest)},
+        warnings=_warnings(queries, flat),
+    )
+
+
+def _refuse_mismatch(queries: Vectors, corpus: Vectors) -> None:
+    if not len(corpus.array):
+        raise DenseflowError(f"{corpus.path}: no vectors; the corpus is empty. Check the dataset")
+    if queries.array.shape[1] != corpus.array.shape[1]:
+        raise DenseflowError(
+            f"{queries.path}: {queries.array.shape[1]} dimensions, but {corpus.path} has {corpus.array.shape[1]}; "
+            "encode both with the same model"
+        )
+
+
+def _listed(corpus: Vectors, ranking: _Ranking) -> tuple[list[str], list[float]]:
+    return [corpus.ids[row] for row in ranking.rows], ranking.scores.tolist()
+
+
+def _warnings(queries: Vectors, flat: "_FlatSearch") -> list[str]:
+    warnings = []
+    zero = int((~queries.array.any(axis=1)).sum())
+    if zero or flat.zero_vectors:
+        warnings.append(f"{zero} queries and {flat.zero_vectors} documents have a vector of zeros only")
+    if flat.unresolved:
+        warnings.append(
+            f"{flat.unresolved} queries have more than {_MOST_TIES} documents of equal score at the cut, of which an "
+            "arbitrary part is in the run; the model may have collapsed"
+        )
+    return warnings
+
+
+class _FlatSearch:
+    def __init__(self, corpus: Vectors, *, cosine: bool, block_bytes: int) -> None:
+        self.corpus = corpus
+        self.cosine = cosine
+        self.block_rows = max(1, block_bytes // (4 * corpus.array.shape[1]))
+        self.longest = 0.0
+        self.zero_vectors = 0
+        self.unresolved = 0
+        by_id = sorted(range(len(corpus.ids)), key=corpus.ids.__getitem__, reverse=True)
+        self.tie_order = np.empty(len(by_id), dtype=np.int64)
+        self.tie_order[by_id] = np.arange(len(by_id))
+        self._check()
+
+    def _check(self) -> None:
+        for start, block in self._raw_blocks():
+            refuse_not_finite(self.corpus, block, start)
+            norms = _norms(block)
+            self.longest = max(self.longest, float(norms.max()))
+            self.zero_vectors += int((norms == 0).sum())
+
+    def rank(self, queries: np.ndarray, depth: int) -> list[_Ranking]:
+        """The ``depth`` best documents for each row of ``queries``, best first."""
+        if not self.cosine and self.longest * _norms(queries).max(initial=0.0) > np.finfo(np.float32).max:
+            raise DenseflowError(f"{self.corpus.path}: inner products may be beyond float32; normalise the vectors")
+        documents = len(self.corpus.array)
+        rankings: list[_Ranking | None] = [None] * len(queries)
+        pending = np.arange(len(queries))
+        count = min(documents, depth + _MARGIN)
+        most = min(documents, depth + _MOST_TIES)
+        while len(pending):
+            undecided = []
+            for group in _groups(pending, max(1, _CELLS // count)):
+                scores, rows = self._candidates(queries[group], count)
+                for query, lowest, found in zip(group, scores[:, -1], rows, strict=True):
+                    ranking = self._exact(queries[query], found, depth)
+                    certain = count == documents or ranking.scores[-1] > lowest + self._slack(queries[query])
+                    if certain or count == most:
+                        rankings[query] = ranking
+                        self.unresolved += not certain
+                    else:
+                        undecided.append(query)
+            pending = np.asarray(undecided, dtype=np.int64)
+            count = min(most, 4 * count)
+        return [ranking for ranking in rankings if ranking is not None]
+
+    def _candidates(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """FAISS's scores (float32) and rows, each of shape (queries, count), best first."""
+        wanted = self._prepared(queries)
+        best = np.empty((len(queries), 0), dtype=np.float32)
+        best_rows = np.empty((len(queries), 0), dtype=np.int64)
+        for start, block in self._raw_blocks():
+            index = faiss.IndexFlatIP(block.shape[1])
+            index.add(self._prepared(block))
+            scores, rows = index.search(wanted, min(count, len(block)))
+            scores, rows = np.hstack([best, scores]), np.hstack([best_rows, rows + start])
+            order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+            best, best_rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+        return best, best_rows
+
+    def _exact(self, query: np.ndarray, rows: np.ndarray, depth: int) -> _Ranking:
+        rows = np.sort(rows)
+        vectors = self.corpus.array[rows].astype(np.float64)
+        scores = (vectors * query.astype(np.float64)).sum(axis=1)
+        if self.cosine:
+            norms = _norms(vectors) * _norms(query[np.newaxis])
+            scores = np.divide(scores, norms, out=np.zeros_like(scores), where=norms > 0)
+        rounded = scores.astype(np.float32)
+        order = np.lexsort((self.tie_order[rows], -rounded))[:depth]
+        return _Ranking(rows[order], rounded[order])
+
+    def _slack(self, query: np.ndarray) -> float:
+        """What FAISS's float32 sums may be off by: about u sqrt(n) |q| |d| (Higham and Mary, 2019), eight times."""
+        lengths = 1.0 if self.cosine else float(_norms(query[np.newaxis])[0]) * self.longest
+        return 8 * 2.0**-24 * len(query) ** 0.5 * lengths
+
+    def _raw_blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        for start in range(0, len(self.corpus.array), self.block_rows):
+            yield start, np.ascontiguousarray(self.corpus.array[start : start + self.block_rows])
+
+    def _prepared(self, vectors: np.ndarray) -> np.ndarray:
+        vectors = np.ascontiguousarray(vectors)
+        if not self.cosine:
+            return vectors
+        norms = _norms(vectors)[:, np.newaxis]
+        return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0, casting="same_kind")
+
+
+def _norms(vectors: np.ndarray) -> np.ndarray:
+    """float64, shape (n,)."""
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+
+
+def _groups(indices: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(indices), size):
+        yield indices[start : start + size]
