@@ -1,0 +1,90 @@
+"""From the draws of a batch to what the encoder and the loss take."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+
+from denseflow.encoder import passage_text, read_contract
+from denseflow.negatives.training_file import TrainingSet
+from denseflow.train.examples import Draw
+from denseflow.train.grad_cache import Features
+from denseflow.train.tokens import Tokens
+
+PIECE = 32
+"""Texts in a piece. The pieces, each with its own dropout seed, are the same with and without GradCache."""
+
+_DROPOUT = 3  # beside the kinds of draws of examples.py, which share the seed
+
+
+class Batches:
+    """Collates draws; each different passage text of a batch is encoded once.
+
+    A batch is a dictionary of ``queries`` and ``passages`` (lists of pieces, shortest texts first, so that little is
+    padded), ``positive`` [Q], ``drawn`` and ``relevant`` [Q, P] as :class:`denseflow.train.losses.infonce.InfoNCE`
+    takes them.
+    """
+
+    def __init__(
+        self, model: SentenceTransformer, training_set: TrainingSet, *, seed: int, micro_batch: int | None = None
+    ) -> None:
+        """Collate for ``model``.
+
+        Args:
+            model: The encoder, whose contract says how texts are tokenised.
+            training_set: What the draws' numbers refer to.
+            seed: Of the dropout.
+            micro_batch: The most texts a piece, where fewer than 32 are wanted. Smaller pieces draw other dropout.
+        """
+        self.seed = seed
+        self.piece_size = min(PIECE, micro_batch or PIECE)
+        contract = read_contract(model)
+        texts = [passage_text(document, contract) for document in training_set.passages]
+        first: dict[str, int] = {}
+        self._same_text = [first.setdefault(text, place) for place, text in enumerate(texts)]
+        examples = training_set.examples
+        self.queries = Tokens(model, lambda number: examples[number].query, "query")
+        self.passages = Tokens(model, texts.__getitem__, "passage")
+        # Two queries of the same words are one query to the encoder: what is relevant for one is for the other.
+        by_words: defaultdict[str, set[int]] = defaultdict(set)
+        for example in examples:
+            by_words[example.query].update(self._same_text[passage] for passage in example.relevant)
+        self._relevant = [by_words[example.query] for example in examples]
+
+    def __call__(self, draws: Sequence[Draw]) -> dict[str, Any]:
+        """The batch of ``draws``, in an order of its own."""
+        seeds = iter(self._seeds(draws))
+        query_lengths = self.queries.lengths([draw.example for draw in draws])
+        draws = [draws[place] for place in np.argsort(query_lengths, kind="stable")]
+        drawn_texts = [[self._same_text[passage] for passage in (draw.positive, *draw.negatives)] for draw in draws]
+        passages = list(dict.fromkeys(text for texts in drawn_texts for text in texts))
+        order = np.argsort(self.passages.lengths(passages), kind="stable")
+        passages = [passages[place] for place in order]
+        column = {passage: place for place, passage in enumerate(passages)}
+
+        drawn = torch.zeros(len(draws), len(passages), dtype=torch.bool)
+        relevant = torch.zeros_like(drawn)
+        for row, (draw, texts) in enumerate(zip(draws, drawn_texts, strict=True)):
+            drawn[row, [column[text] for text in texts]] = True
+            known = self._relevant[draw.example]
+            relevant[row, [place for place, passage in enumerate(passages) if passage in known]] = True
+        return {
+            "queries": self._seeded(self.queries.pieces([draw.example for draw in draws], self.piece_size), seeds),
+            "passages": self._seeded(self.passages.pieces(passages, self.piece_size), seeds),
+            "positive": torch.tensor([column[texts[0]] for texts in drawn_texts]),
+            "drawn": drawn,
+            "relevant": relevant,
+        }
+
+    def _seeds(self, draws: Sequence[Draw]) -> list[int]:
+        """Enough seeds for the pieces of a batch, as its first draw, which is in no other batch, gives them."""
+        most = sum(2 + len(draw.negatives) for draw in draws) + 2
+        sequence = np.random.SeedSequence([self.seed, draws[0].epoch, draws[0].index, _DROPOUT])
+        return [int(seed) for seed in sequence.generate_state(most)]
+
+    @staticmethod
+    def _seeded(pieces: list[Features], seeds: Any) -> list[Features]:
+        return [{**piece, "seed": next(seeds)} for piece in pieces]

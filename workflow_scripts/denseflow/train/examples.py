@@ -1,0 +1,118 @@
+"""What training sees of each query in each epoch, as a function of (seed, epoch, query) alone.
+
+Nothing here depends on what was drawn before, so that workers, interruptions and resuming change nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from torch.utils.data import Dataset, Sampler
+
+from denseflow.negatives.training_file import TrainingSet
+
+# Keeps the three kinds of draws apart that share a seed.
+_POSITIVES, _NEGATIVES, _ORDER = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One query with a positive and hard negatives; passages are positions in ``TrainingSet.passages``."""
+
+    epoch: int
+    index: int
+    """The draw's place in the dataset; with ``epoch`` it names the draw."""
+    example: int
+    """The query's place in ``TrainingSet.examples``."""
+    positive: int
+    negatives: tuple[int, ...]
+
+
+class Draws(Dataset[Draw]):
+    """The draws of all epochs: item (epoch, index).
+
+    A query has as many draws an epoch as ``positives_per_query`` asks for and as it has positives, each with another
+    positive. A query's positives and negatives are gone through in a seeded order, without replacement: none comes
+    again before all have come, in an epoch and over epochs.
+    """
+
+    def __init__(
+        self,
+        training_set: TrainingSet,
+        *,
+        seed: int,
+        negatives_per_query: int,
+        positive: Literal["random", "first"] = "random",
+        positives_per_query: int = 1,
+    ) -> None:
+        """Set up the draws.
+
+        Args:
+            training_set: The examples.
+            seed: Of the orders of positives and negatives.
+            negatives_per_query: Hard negatives a draw; an example that has fewer gives all it has.
+            positive: ``random`` takes the positives in a seeded order, ``first`` always the first ones of the file.
+            positives_per_query: Positives a query and epoch.
+        """
+        self.examples = training_set.examples
+        self.seed = seed
+        self.negatives_per_query = negatives_per_query
+        self.positive = positive
+        self._places = [
+            (number, repetition)
+            for number, example in enumerate(self.examples)
+            for repetition in range(min(positives_per_query, len(example.positives)))
+        ]
+        self._draws_per_epoch = [min(positives_per_query, len(example.positives)) for example in self.examples]
+
+    def __len__(self) -> int:
+        """Draws an epoch."""
+        return len(self._places)
+
+    def __getitem__(self, key: tuple[int, int]) -> Draw:
+        """The draw at (epoch, index)."""
+        epoch, index = key
+        number, repetition = self._places[index]
+        example = self.examples[number]
+        turn = epoch * self._draws_per_epoch[number] + repetition
+        if self.positive == "first":
+            positive = example.positives[repetition]
+        else:
+            (positive,) = self._take(example.positives, 1, turn, number, _POSITIVES)
+        negatives = self._take(example.negatives, self.negatives_per_query, turn, number, _NEGATIVES)
+        return Draw(epoch, index, number, positive, negatives)
+
+    def _take(self, passages: Sequence[int], count: int, turn: int, number: int, kind: int) -> tuple[int, ...]:
+        count = min(count, len(passages))
+        if count == 0:
+            return ()
+        order = np.random.default_rng([self.seed, number, kind]).permutation(len(passages))
+        return tuple(passages[order[(turn * count + place) % len(passages)]] for place in range(count))
+
+    def lacking_negatives(self) -> int:
+        """How many examples have fewer negatives than a draw asks for."""
+        return sum(len(example.negatives) < self.negatives_per_query for example in self.examples)
+
+
+class EpochBatches(Sampler[list[tuple[int, int]]]):
+    """The keys of each batch of an epoch: a seeded permutation, cut; the last batch holds what is left."""
+
+    def __init__(self, size: int, batch_size: int, seed: int) -> None:
+        """Batches of ``batch_size`` keys, of ``size`` draws an epoch."""
+        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Give the batches of ``epoch`` (from 0) at the next iteration; transformers' Trainer calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return -(-self.size // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        """Yield lists of (epoch, index)."""
+        order = np.random.default_rng([self.seed, self.epoch, _ORDER]).permutation(self.size).tolist()
+        for start in range(0, self.size, self.batch_size):
+            yield [(self.epoch, index) for index in order[start : start + self.batch_size]]

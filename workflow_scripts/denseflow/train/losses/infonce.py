@@ -1,0 +1,57 @@
+"""InfoNCE: the softmax cross-entropy of the positive among the passages of the batch."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class InfoNCE:
+    """The contrastive loss of dense retrieval, over in-batch and hard negatives.
+
+    For query i with positive p(i), candidates C(i), similarity s and temperature t::
+
+        loss = -1/Q sum_i log( exp(s(i, p(i)) / t) / sum_{j in C(i)} exp(s(i, j) / t) )
+
+    C(i) holds p(i) and the passages of the batch that are not known to be relevant for i; without
+    ``in_batch_negatives``, only those of them that were drawn for i. A passage outside C(i) gets the logit minus
+    infinity, so that it takes no share of the softmax (a logit of 0 would).
+
+    Sources: van den Oord et al. 2018 (https://arxiv.org/abs/1807.03748), equation 4; with in-batch and hard
+    negatives: Karpukhin et al. 2020 (https://arxiv.org/abs/2004.04906), equation 2.
+
+    Attributes:
+        temperature: t, divides every similarity; above 0.
+        in_batch_negatives: Whether the passages drawn for the other queries of the batch are negatives too.
+        similarity: The encoder's: ``dot``, or ``cosine`` (which are the same where vectors have length 1).
+    """
+
+    temperature: float
+    in_batch_negatives: bool = True
+    similarity: Literal["dot", "cosine"] = "cosine"
+
+    def __call__(self, queries: Tensor, passages: Tensor, positive: Tensor, drawn: Tensor, relevant: Tensor) -> Tensor:
+        """The mean loss of Q queries over P different passages of dimension d, a scalar in float32 or finer.
+
+        Args:
+            queries: [Q, d] embeddings.
+            passages: [P, d] embeddings, each passage once.
+            positive: [Q] the row of ``passages`` that is each query's positive.
+            drawn: [Q, P] bool, the positive and the hard negatives that were drawn for the query.
+            relevant: [Q, P] bool, the known relevant passages of the query.
+        """
+        precision = torch.promote_types(queries.dtype, torch.float32)
+        queries, passages = queries.to(precision), passages.to(precision)
+        if self.similarity == "cosine":
+            queries, passages = F.normalize(queries, dim=-1), F.normalize(passages, dim=-1)
+        logits = queries @ passages.T / self.temperature
+        logits = logits.masked_fill(self.excluded(positive, drawn, relevant), -torch.inf)
+        return F.cross_entropy(logits, positive)
+
+    def excluded(self, positive: Tensor, drawn: Tensor, relevant: Tensor) -> Tensor:
+        """[Q, P] bool: the passages that are no candidates of a query; shapes as in :meth:`__call__`."""
+        excluded = relevant if self.in_batch_negatives else relevant | ~drawn
+        return excluded.scatter(1, positive[:, None], value=False)
