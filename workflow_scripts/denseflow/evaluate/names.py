@@ -13,8 +13,9 @@ _ADVICE = (
     "Write it as ir_measures does, for example nDCG@10, R@100, AP, RR@10, P@5, Success@5, Rprec, Bpref, P(rel=2)@10"
 )
 
-_COUNTS = ("NumQ", "NumRet", "NumRel", "NumRelRet")
-"""Numbers of queries and documents: nothing whose mean and difference would say how good a system is."""
+_REFUSED = ("NumQ", "NumRet", "NumRel", "NumRelRet", "IPrec")
+"""Numbers of queries and documents, whose mean says nothing of a system's quality; and IPrec, where pytrec_eval-terrier
+0.5.11 differs from trec_eval's own expected output."""
 
 
 def parse_measure(name: str) -> Any:
@@ -50,12 +51,12 @@ def _parse(name: str) -> Any:
     try:
         measure = ir_measures.parse_measure(name)
         computed, _ = without_cutoff(measure)
-        supported = measure.NAME not in _COUNTS and ir_measures.pytrec_eval.supports(computed)
+        supported = measure.NAME not in _REFUSED and ir_measures.pytrec_eval.supports(computed)
     except (NameError, ValueError, AssertionError, TypeError) as error:
         reason = "it lacks its cutoff, as in R@100" if "cutoff=<object" in str(error) else str(error)
         raise ValueError(f"unknown measure {name!r}: {reason}. {_closest(name)}{_ADVICE}") from None
     if not supported:
-        raise ValueError(f"measure {name!r} is none that trec_eval computes for each query. {_ADVICE}")
+        raise ValueError(f"measure {name!r} is none of those taken from trec_eval. {_ADVICE}")
     cutoff = measure.params.get("cutoff", 1)
     if type(cutoff) is not int or cutoff < 1:
         raise ValueError(f"measure {name!r}: cutoff {cutoff}, expected a whole number from 1 on. {_ADVICE}")
@@ -76,5 +77,5 @@ def _closest(name: str) -> str:
 
 def _supported_names() -> set[str]:
     """All spellings of the measures that pytrec_eval computes, ``MRR`` for ``RR`` and the like included."""
-    names = {measure.NAME for measure in ir_measures.pytrec_eval.SUPPORTED_MEASURES}.difference(_COUNTS)
+    names = {measure.NAME for measure in ir_measures.pytrec_eval.SUPPORTED_MEASURES}.difference(_REFUSED)
     return {alias for alias, kind in measures.registry.items() if kind.NAME in names}
