@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -44,12 +45,15 @@ def reached_modules(script: Path) -> dict[str, Path]:
 
 @cache
 def pins(environment: Path) -> tuple[str, ...]:
-    """The pinned packages of a conda environment file, as sorted ``name==version`` in pip's spelling."""
+    """The pinned packages of a conda environment file and its post-deploy script, sorted, in pip's spelling."""
     found: list[str] = []
     for entry in yaml.safe_load(environment.read_text(encoding="utf-8"))["dependencies"]:
         for requirement in entry["pip"] if isinstance(entry, dict) else [entry]:
             name, _, version = requirement.replace("==", "=").partition("=")
             found.append(f"{name.strip().lower().replace('_', '-')}=={version.strip()}")
+    script = environment.with_suffix(".post-deploy.sh")
+    if script.is_file():
+        found += re.findall(r"[\w-]+==[\w.]+", script.read_text(encoding="utf-8"))
     return tuple(sorted(found))
 
 

@@ -57,15 +57,11 @@ class Graph:
             options["content"] = self._digests.of_tree(Path(source.path))
         return canonical(options)
 
-    def bm25_options(self, settings: str, depth: str) -> str:
-        """What defines a BM25 run."""
-        _, k1, b = settings.split("_")
-        return canonical({"k1": float(k1), "b": float(b), "depth": int(depth)})
-
-    def negatives_options(self, name: str, split: str) -> str:
+    def negatives_options(self, dataset: str, split: str, name: str) -> str:
         """What defines mined negatives."""
-        options = self.registry.negatives[name].model_dump(exclude={"description"})
-        return canonical({**options, "split": split})
+        options = self.registry.negatives[name].model_copy(update={"description": None})
+        runs = {place: str(run) for place, run in self.mining_runs(dataset, split, name).items()}
+        return canonical({"negatives": options, "split": split, "runs": runs})
 
     def pretrained_options(self, name: str) -> str:
         """What defines a pretrained model: its source, its contract, and the content of a local folder."""
@@ -90,7 +86,16 @@ class Graph:
     def evaluate_options(self, name: str) -> str:
         """What defines an experiment's evaluation: its runs, in order, and its measures."""
         systems = [
-            {**ranked._asdict(), "run": str(ranked.run), "manifest": str(ranked.manifest)}
+            {
+                "name": ranked.system,
+                "variant": ranked.variant,
+                "dataset": ranked.dataset,
+                "split": ranked.split,
+                "run": str(ranked.run),
+                "run_manifest": str(ranked.manifest),
+                "qrels": str(self.dataset(ranked.dataset).parent / f"qrels.{ranked.split}.tsv"),
+                "dataset_manifest": str(self.dataset(ranked.dataset)),
+            }
             for ranked in self.ranked_systems(name)
         ]
         return canonical({"systems": systems, "measures": self.registry.experiments[name].measures})

@@ -1,0 +1,56 @@
+# make quickstart   sets everything up and runs the main job on the embedded collection
+# make test         sets up what the tests need on top and runs all of them
+# make nfcorpus     NFCorpus with all-MiniLM-L6-v2
+# PIP_OPTIONS="--extra-index-url https://download.pytorch.org/whl/cpu" takes torch without CUDA, where pip would not.
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= all
+PIP_OPTIONS ?=
+
+BIN := $(abspath $(VENV))/bin
+RUN := $(VENV)/.installed-run
+DEV := $(VENV)/.installed-dev
+
+.PHONY: setup quickstart nfcorpus test check format docs clean
+
+setup: $(RUN)
+
+quickstart: $(RUN)
+	$(BIN)/snakemake --cores $(CORES) --config experiments=[quickstart]
+
+nfcorpus: $(RUN)
+	$(BIN)/snakemake --cores $(CORES) --config experiments=[nfcorpus-minilm]
+
+test: $(DEV) check
+	$(BIN)/python -m pytest --durations=15
+
+check: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+
+format: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+docs: $(DEV)
+	cd workflow_scripts && $(BIN)/python -m denseflow.config.reference
+
+clean:
+	rm -rf .snakemake .pytest_cache .ruff_cache .mypy_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Denseflow needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): requirements.lock requirements-pyserini.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) --no-deps -r requirements-pyserini.txt
+	touch $@
+
+$(DEV): requirements-dev.lock $(RUN)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) -r requirements-dev.lock
+	touch $@

@@ -1,0 +1,16 @@
+"""Index a collection for BM25."""
+
+from pathlib import Path
+
+from denseflow.bm25.index import build_index
+from denseflow.stage_log import stage_log
+
+with stage_log(snakemake.log[0]):
+    manifest = Path(snakemake.input.dataset)
+    build_index(
+        manifest.parent / "corpus.jsonl",
+        manifest,
+        Path(snakemake.output.manifest).parent,
+        analyzer=snakemake.wildcards.analyzer,
+        threads=snakemake.threads,
+    )

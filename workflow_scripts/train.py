@@ -1,0 +1,23 @@
+"""Fine-tune a model, resuming where an interrupted run of the same training stopped."""
+
+import json
+from pathlib import Path
+
+from denseflow.stage_log import stage_log
+from denseflow.train.train import train
+
+with stage_log(snakemake.log[0]):
+    options = json.loads(snakemake.params.options)
+    train(
+        Path(snakemake.input.base),
+        Path(snakemake.params.training_file),
+        options["recipe"],
+        Path(snakemake.output.manifest).parent,
+        Path(snakemake.params.work),
+        seed=int(snakemake.wildcards.seed),
+        contract=options["contract"],
+        granted_gpus=snakemake.resources.gpu,
+        threads=snakemake.threads,
+        micro_batch=snakemake.resources.micro_batch or None,
+        checkpoint_minutes=snakemake.resources.checkpoint_seconds / 60,
+    )
