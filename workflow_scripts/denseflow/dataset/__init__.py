@@ -1,0 +1,1 @@
+"""The dataset stage: a collection, wherever it comes from, in BEIR's form with a manifest."""

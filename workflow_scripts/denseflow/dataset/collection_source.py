@@ -1,0 +1,50 @@
+"""What every data source gives to the export."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from denseflow.collection import Document, Qrels
+
+QUICKSTART = "The experiment `quickstart` needs no download"
+
+
+class Split(NamedTuple):
+    """The queries of one split and their judgements.
+
+    Attributes:
+        queries: Text by query id, in the source's order.
+        qrels: Relevance level by query id, then document id.
+        origin: Where the judgements come from (a file, an id), for messages.
+    """
+
+    queries: dict[str, str]
+    qrels: Qrels
+    origin: str
+
+
+@dataclass(frozen=True)
+class SourceCollection:
+    """A collection as its source gives it; the export checks it and writes it.
+
+    Attributes:
+        origin: Where the collection comes from, for messages.
+        documents: Starts over the documents, one at a time, so that a large collection never is in memory at once.
+        splits: Reads a split, by the split's name.
+        facts: What the source wants to have recorded in the manifest.
+        warnings: Filled while the source is read.
+        packages: Installed distributions whose versions the result depends on.
+    """
+
+    origin: str
+    documents: Callable[[], Iterator[Document]]
+    splits: Mapping[str, Callable[[], Split]]
+    facts: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    packages: tuple[str, ...] = ()
+
+
+def examples(values: list[str], limit: int = 3) -> str:
+    """The first few values, quoted, for a message; an ellipsis says that there are more."""
+    shown = ", ".join(repr(value) for value in values[:limit])
+    return f"{shown}, …" if len(values) > limit else shown

@@ -1,0 +1,202 @@
+"""From a source to corpus.jsonl, queries.SPLIT.jsonl, qrels.SPLIT.tsv and a manifest, or to a clear error."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from denseflow.collection import QRELS_HEADER
+from denseflow.dataset import beir, ir_datasets, package_docs
+from denseflow.dataset.collection_source import SourceCollection, Split, examples
+from denseflow.dataset.lengths import Lengths
+from denseflow.errors import DenseflowError
+from denseflow.files import atomic_path, write_jsonl
+from denseflow.manifest import NAME, write_manifest
+
+SOURCES = {
+    "ir_datasets": ir_datasets.open_collection,
+    "beir": beir.open_collection,
+    "package_docs": package_docs.open_collection,
+}
+
+
+def export(source: dict[str, Any], folder: Path, *, language: str) -> dict[str, Any]:
+    """Write a collection in the form that every later stage reads.
+
+    All files are made in a folder of their own and moved when the last one is whole; the manifest comes last.
+
+    Args:
+        source: ``type`` (one of :data:`SOURCES`) and that source's options.
+        folder: Where the files go.
+        language: The documents' language, as BM25's analysers call it; recorded for later stages.
+
+    Returns:
+        The manifest, with counts, lengths (of a document's title and text, and of the queries) and warnings.
+
+    Raises:
+        DenseflowError: The source cannot be read, or what it gives is no collection (repeated ids, ids with white
+            space, judgements for queries that do not exist, no documents, no queries, no judgements).
+    """
+    if source.get("type") not in SOURCES:
+        raise DenseflowError(f"source: type {source.get('type')!r}; expected one of {', '.join(SOURCES)}")
+    work = folder / ".unfinished"
+    shutil.rmtree(work, ignore_errors=True)
+    whole = work / "whole"
+    whole.mkdir(parents=True)
+    try:
+        with SOURCES[source["type"]](source, work) as collection:
+            facts = _write(collection, whole)
+        # Without it nobody takes the old manifest for the new files', should this be killed between two moves.
+        (folder / NAME).unlink(missing_ok=True)
+        files = sorted(file.name for file in whole.iterdir())
+        for name in files:
+            (whole / name).replace(folder / name)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    options = {"source": _without_folders(source), "language": language}
+    return write_manifest(folder, "dataset", files, packages=collection.packages, options=options, **facts)
+
+
+def _without_folders(source: Mapping[str, Any]) -> dict[str, Any]:
+    """The source's options with the last part of ``path`` only: moving a collection does not change it."""
+    return {key: Path(value).name if key == "path" and value else value for key, value in source.items()}
+
+
+def _write(collection: SourceCollection, folder: Path) -> dict[str, Any]:
+    splits: dict[str, dict[str, Any]] = {}
+    lengths: dict[str, Any] = {}
+    warnings: list[str] = []
+    texts: dict[str, dict[str, str]] = {}
+    judged: dict[str, set[str]] = {}
+    for name, read in collection.splits.items():
+        split = read()
+        splits[name], lengths[f"queries.{name}"] = _write_split(folder, name, split)
+        warnings += _split_warnings(name, split)
+        judged[name] = {document_id for levels in split.qrels.values() for document_id in levels}
+        texts[name] = {" ".join(text.casefold().split()): query_id for query_id, text in split.queries.items()}
+    corpus = _Corpus(collection)
+    documents = write_jsonl(folder / "corpus.jsonl", corpus.rows())
+    if not documents:
+        raise DenseflowError(f"{collection.origin}: no documents; check the source's corpus file or its id")
+    warnings += corpus.warnings()
+    for name, ids in judged.items():
+        unknown = sorted(ids - corpus.ids)
+        if unknown:
+            warnings.append(
+                f"{name}: {len(unknown)} documents are judged but not in the corpus ({examples(unknown)}); the "
+                "judgements are kept, so that they count against recall as in trec_eval"
+            )
+    return {
+        "counts": {"documents": documents, "splits": splits},
+        "lengths": {"documents": corpus.lengths.summary(), **lengths},
+        "warnings": [*collection.warnings, *warnings, *_shared_queries(texts)],
+        "facts": collection.facts,
+    }
+
+
+class _Corpus:
+    """The rows of corpus.jsonl; of what passes through only the ids and the lengths are kept."""
+
+    def __init__(self, collection: SourceCollection) -> None:
+        self.collection = collection
+        self.ids: set[str] = set()
+        self.lengths = Lengths()
+        self.empty: list[str] = []
+
+    def rows(self) -> Iterator[dict[str, str]]:
+        for document in self.collection.documents():
+            if document.id in self.ids:
+                raise DenseflowError(
+                    f"{self.collection.origin}: document {document.id!r} comes twice; ids must be unique"
+                )
+            _check_id(f"{self.collection.origin}: document", document.id)
+            _check_text(f"{self.collection.origin}: document {document.id!r}", document.title + document.text)
+            self.ids.add(document.id)
+            both = f"{document.title} {document.text}".strip()
+            self.lengths.add(both)
+            if not both:
+                self.empty.append(document.id)
+            yield {"_id": document.id, "title": document.title, "text": document.text}
+
+    def warnings(self) -> list[str]:
+        if not self.empty:
+            return []
+        return [f"{len(self.empty)} documents have neither a title nor a text ({examples(self.empty)})"]
+
+
+def _write_split(folder: Path, name: str, split: Split) -> tuple[dict[str, int], dict[str, Any]]:
+    """Write a split's two files; its counts and its queries' lengths."""
+    unknown = [query_id for query_id in split.qrels if query_id not in split.queries]
+    if unknown:
+        raise DenseflowError(
+            f"{split.origin}: {len(unknown)} queries of the judgements do not exist ({examples(unknown)}); add the "
+            "queries, or take out their judgements"
+        )
+    if not split.qrels:
+        raise DenseflowError(f"{split.origin}: no judgements; a split needs at least one query with a judgement")
+    lengths = Lengths()
+    for query_id, text in split.queries.items():
+        _check_id(f"{split.origin}: query", query_id)
+        _check_text(f"{split.origin}: query {query_id!r}", text)
+        lengths.add(text)
+    write_jsonl(folder / f"queries.{name}.jsonl", ({"_id": key, "text": text} for key, text in split.queries.items()))
+    pairs = relevant = 0
+    with (
+        atomic_path(folder / f"qrels.{name}.tsv") as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        file.write(QRELS_HEADER + "\n")
+        for query_id in split.queries:
+            for document_id, level in split.qrels.get(query_id, {}).items():
+                _check_id(f"{split.origin}: judged document", document_id)
+                file.write(f"{query_id}\t{document_id}\t{level}\n")
+                pairs += 1
+                relevant += level > 0
+    counts = {
+        "queries": len(split.queries),
+        "judged_queries": len(split.qrels),
+        "judgements": pairs,
+        "relevant": relevant,
+    }
+    return counts, lengths.summary()
+
+
+def _check_id(what: str, value: str) -> None:
+    if value.split() != [value]:
+        raise DenseflowError(
+            f"{what} id {value!r}: ids must not be empty or contain white space, which separates the columns of run "
+            "files; rename it, for example with _ instead of a space, in the corpus, the queries and the judgements"
+        )
+
+
+def _check_text(what: str, text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DenseflowError(
+            f"{what}: character {error.start} of its text is half of a surrogate pair "
+            f"({text[error.start]!r}), which is not valid Unicode; correct the escape in the source"
+        ) from None
+
+
+def _split_warnings(name: str, split: Split) -> list[str]:
+    unjudged = [query_id for query_id in split.queries if query_id not in split.qrels]
+    irrelevant = [query_id for query_id, levels in split.qrels.items() if max(levels.values()) <= 0]
+    empty = [query_id for query_id, text in split.queries.items() if not text.strip()]
+    found = (
+        (unjudged, "have no judgements and count in no measure"),
+        (irrelevant, "have judgements but no relevant document"),
+        (empty, "have an empty text"),
+    )
+    return [f"{name}: {len(ids)} queries {what} ({examples(ids)})" for ids, what in found if ids]
+
+
+def _shared_queries(texts: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """A warning for each two splits that share query texts, case and spaces aside."""
+    warnings = []
+    for one, other in combinations(texts, 2):
+        shared = [f"{texts[one][text]} = {query_id}" for text, query_id in texts[other].items() if text in texts[one]]
+        if shared:
+            warnings.append(f"{len(shared)} queries of {other} have the same text as one of {one} ({examples(shared)})")
+    return warnings
