@@ -12,9 +12,8 @@ from denseflow.errors import DenseflowError
 def stage_log(path: str) -> Iterator[None]:
     """Send log messages and warnings to stderr and to a file; turn a user's error into one message and exit code 1."""
     handlers = [logging.StreamHandler(sys.stderr), logging.FileHandler(path, mode="w", encoding="utf-8")]
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S", handlers=handlers, force=True
-    )
+    line = "%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=line, datefmt="%H:%M:%S", handlers=handlers, force=True)
     logging.captureWarnings(True)
     for noisy in ("httpx", "urllib3", "filelock", "datasets", "sentence_transformers", "faiss"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,32 @@
+"""Copy the tables of finished experiments into the documentation, so that no number is typed.
+
+    python docs/update.py [results folder]
+
+For each experiment with a results/experiments/NAME/table.md, write docs/results/NAME.md; where README.md has a line
+`<!-- table: NAME -->`, put the table between it and the next `<!-- end of table -->`.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+README = DOCS.parent / "README.md"
+
+
+def with_table(readme: str, name: str, table: str) -> str:
+    """The README with an experiment's table between its two marks; the same text where it has no marks for it."""
+    marked = re.compile(rf"(<!-- table: {re.escape(name)} -->\n).*?(<!-- end of table -->)", re.DOTALL)
+    return marked.sub(lambda found: f"{found.group(1)}\n{table.strip()}\n\n{found.group(2)}", readme)
+
+
+def main(results: Path) -> None:
+    """Update docs/results and README.md from a results folder."""
+    for path in sorted((results / "experiments").glob("*/table.md")):
+        name, table = path.parent.name, path.read_text(encoding="utf-8")
+        (DOCS / "results" / f"{name}.md").write_text(table, encoding="utf-8")
+        README.write_text(with_table(README.read_text(encoding="utf-8"), name, table), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "results"))
