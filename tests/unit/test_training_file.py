@@ -3,6 +3,7 @@ import hashlib
 import json
 
 import pytest
+
 from denseflow.collection import Document
 from denseflow.errors import DenseflowError
 from denseflow.files import write_jsonl
@@ -18,8 +19,8 @@ def write(path, *rows):
     return path
 
 
-def passage(docid="a", text="text", **rest):
-    return {"docid": docid, "text": text, **rest}
+def passage(docid="a", text=None, **rest):
+    return {"docid": docid, "text": f"text {docid}" if text is None else text, **rest}
 
 
 def row(**changes):
@@ -84,6 +85,22 @@ def test_a_passage_repeated_within_a_line_is_kept_once(tmp_path):
     )
     example = read_training_file(path).examples[0]
     assert (example.positives, example.negatives) == ((0,), (1, 2))
+
+
+def test_passages_with_the_text_of_a_relevant_one_are_relevant_too_and_no_negatives(tmp_path):
+    copy, empty = Document("copy", "Other title", " TEXT  a"), Document("empty", "", "")
+    also_empty = Document("also empty", "", " ")
+    path = write(
+        tmp_path / "train.jsonl",
+        training_row("1", "first", [A, empty], [B, copy, also_empty]),
+        training_row("2", "second", [C], [copy], ["a"]),
+        training_row("3", "third", [B], [copy]),
+    )
+    training = read_training_file(path)
+    ids = [{training.passages[place].id for place in example.relevant} for example in training.examples]
+    assert ids == [{"a", "empty", "copy"}, {"c", "a", "copy"}, {"b"}]
+    negatives = [[training.passages[place].id for place in example.negatives] for example in training.examples]
+    assert negatives == [["b", "also empty"], [], ["copy"]]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """Anserini's index of a collection, the flat baseline of BEIR: title, a space and text in one field."""
 
 import json
+import logging
 import re
 import shutil
 import subprocess
-import sys
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from denseflow.collection import read_corpus
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256
 from denseflow.manifest import NAME, read_manifest, write_manifest
+
+LOG = logging.getLogger(__name__)
 
 DOCUMENTS_A_FILE = 100_000
 """Anserini gives each thread whole files, so that collections below this size are indexed by one thread."""
@@ -56,7 +59,7 @@ def build_index(
         if counters.get("indexed", 0) + empty != documents or counters.get("indexed", 0) == 0:
             raise DenseflowError(
                 f"{corpus}: of {documents} documents Anserini indexed {counters.get('indexed', 0)} and passed over "
-                f"{empty} empty ones; expected all of them, and at least one. Its log above says why"
+                f"{empty} empty ones; expected all of them, and at least one. Look into the stage's log"
             )
         (partial / "index" / "write.lock").unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
@@ -95,20 +98,22 @@ def _write_input(corpus: Path, folder: Path) -> int:
 
 
 def _run_indexer(arguments: list[str], memory_mb: int) -> dict[str, int]:
-    """Run Anserini's indexer, its log going to stderr, and return the counters that it prints at its end."""
+    """Run Anserini's indexer, passing its log on, and return the counters that it prints at its end."""
     command = java_command("io.anserini.index.IndexCollection", arguments, memory_mb=memory_mb)
     counters: dict[str, int] = {}
+    last_lines: deque[str] = deque(maxlen=5)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            sys.stderr.write(line)
+            LOG.info("%s", line.rstrip())
+            last_lines.append(line)
             if match := re.search(r" - (indexed|empty|unindexable|skipped|errors): +([\d,]+)$", line):
                 counters[match[1]] = int(match[2].replace(",", ""))
     if process.returncode != 0:
         raise DenseflowError(
-            f"Anserini's indexer ended with code {process.returncode} at a heap of {memory_mb} MiB; its log above "
-            "says why. Give it more memory if it ran out of it"
+            f"Anserini's indexer ended with code {process.returncode} at a heap of {memory_mb} MiB; if it ran out of "
+            f"memory, give it more. Its last words:\n{''.join(last_lines)}"
         )
     return counters

@@ -15,13 +15,15 @@ from typing import Any
 from denseflow.collection import Document
 from denseflow.errors import DenseflowError
 from denseflow.files import read_jsonl, sha256_text
+from denseflow.negatives.same_text import text_key
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingExample:
     """A query and its passages, as positions in :attr:`TrainingSet.passages`.
 
-    ``relevant`` holds the positives and the other known relevant passages of the query that occur in the file.
+    ``relevant`` holds the positives, the other known relevant passages of the query that occur in the file, and those
+    with the same text as one of these. None of them is among the negatives.
     """
 
     query_id: str
@@ -67,7 +69,8 @@ def read_training_file(path: Path) -> TrainingSet:
     """Read a training file of ours or of Tevatron's making (``.gz`` too).
 
     Tolerated: ids that are whole numbers; passages without a title (empty then) or without a docid (made from the
-    SHA-256 of title and text then); no ``negative_passages``; a passage repeated within a line (kept once).
+    SHA-256 of title and text then); no ``negative_passages``; a passage repeated within a line (kept once); a negative
+    with the text of a relevant passage (left out).
 
     Raises:
         DenseflowError: Naming the line: a key is missing or of the wrong type; a query has no positive or its id was
@@ -78,7 +81,7 @@ def read_training_file(path: Path) -> TrainingSet:
         reader.add(number, row)
     if not reader.examples:
         raise DenseflowError(f"{path}: only blank lines; expected at least one training example")
-    return TrainingSet(reader.passages, [reader.with_other_relevant(example) for example in reader.examples])
+    return TrainingSet(reader.passages, reader.with_all_relevant())
 
 
 @dataclass
@@ -118,18 +121,28 @@ class _Reader:
             self.other_relevant[query_id] = relevant_docids
         self.examples.append(TrainingExample(query_id, query, positives, negatives, frozenset(positives)))
 
-    def with_other_relevant(self, example: TrainingExample) -> TrainingExample:
-        """Add what ``relevant_docids`` names, now that all passages are known; those in no line need no mask."""
-        others = self.other_relevant.get(example.query_id, ())
-        relevant = example.relevant.union(self.places[docid] for docid in others if docid in self.places)
+    def with_all_relevant(self) -> list[TrainingExample]:
+        """The examples with all that is relevant to their queries, now that all passages are known."""
+        places_of_text: dict[bytes, list[int]] = {}
+        for place, passage in enumerate(self.passages):
+            if key := text_key(passage):
+                places_of_text.setdefault(key, []).append(place)
+        copies = {place: places for places in places_of_text.values() if len(places) > 1 for place in places}
+        return [self._with_relevant(example, copies) for example in self.examples]
+
+    def _with_relevant(self, example: TrainingExample, copies: dict[int, list[int]]) -> TrainingExample:
+        others = self.other_relevant.get(example.query_id, ())  # those that are in no line need no mask
+        named = example.relevant.union(self.places[docid] for docid in others if docid in self.places)
         for negative in example.negatives:
-            if negative in relevant:
+            if negative in named:
                 raise self._error(
                     self.query_lines[example.query_id],
                     f"docid {self.passages[negative].id!r} is both relevant and negative for query_id "
                     f"{example.query_id!r}; take it out of negative_passages",
                 )
-        return TrainingExample(example.query_id, example.query, example.positives, example.negatives, relevant)
+        relevant = named.union(*(copies[place] for place in named if place in copies))
+        negatives = tuple(negative for negative in example.negatives if negative not in relevant)
+        return TrainingExample(example.query_id, example.query, example.positives, negatives, relevant)
 
     def _passages(self, number: int, row: dict[str, Any], key: str, *, required: bool = True) -> tuple[int, ...]:
         rows = self._list(number, row.get(key) if required else row.get(key, []), key)

@@ -1,0 +1,51 @@
+"""Which passages may be a query's negatives."""
+
+from collections.abc import Iterable
+
+from denseflow.collection import Document
+from denseflow.negatives.same_text import text_key
+
+KNOWN_RELEVANT = "known relevant"
+SAME_TEXT = "same text as a relevant passage"
+CHOSEN = "chosen by an earlier source"
+EMPTY = "empty passage"
+
+
+class Passages:
+    """A collection's documents by id, and their texts' keys."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self.by_id = {document.id: document for document in documents}
+        self.ids = list(self.by_id)
+        self._text_keys: dict[str, bytes] = {}
+
+    def text_key(self, document_id: str) -> bytes:
+        """As :func:`denseflow.negatives.same_text.text_key`, worked out once a document."""
+        if document_id not in self._text_keys:
+            self._text_keys[document_id] = text_key(self.by_id[document_id])
+        return self._text_keys[document_id]
+
+
+class Exclusion:
+    """Why a passage may not be a negative of one query; it grows with each one that is chosen."""
+
+    def __init__(self, passages: Passages, known_relevant: Iterable[str]) -> None:
+        self._passages = passages
+        self._relevant = frozenset(known_relevant)
+        self._relevant_texts = {passages.text_key(id_) for id_ in self._relevant if id_ in passages.by_id}
+        self._chosen: set[str] = set()
+
+    def reason(self, document_id: str) -> str | None:
+        """Why the document is no candidate, or None if it is one."""
+        if document_id in self._relevant:
+            return KNOWN_RELEVANT
+        if document_id in self._chosen:
+            return CHOSEN
+        key = self._passages.text_key(document_id)
+        if not key:
+            return EMPTY
+        return SAME_TEXT if key in self._relevant_texts else None
+
+    def choose(self, document_id: str) -> None:
+        """Let the document be a negative, so that no later source takes it again."""
+        self._chosen.add(document_id)
