@@ -1,0 +1,95 @@
+"""The rows of table.tsv: a system and a measure on a dataset's split."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from denseflow.files import read_lines
+
+BEFORE = "before"
+BETTER = "better"
+WORSE = "WORSE"
+LOWER = "lower, but not significantly"
+NONE_SHOWN = "no difference shown"
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of table.tsv; NaN (an empty cell) where nothing was compared or a number is undefined."""
+
+    dataset: str
+    split: str
+    system: str
+    measure: str
+    mean: float
+    """Over the queries, of each query's mean over the seeds."""
+    low: float
+    high: float
+    """Bootstrap interval of the mean."""
+    sd: float
+    """Of the seeds' means, with n - 1; NaN for one seed."""
+    seeds: int
+    difference: float = NAN
+    """From the system called before; a NaN here says that the system was not compared."""
+    diff_low: float = NAN
+    diff_high: float = NAN
+    p: float = NAN
+    p_holm: float = NAN
+    t_p: float = NAN
+    effect: float = NAN
+    wins: int = 0
+    ties: int = 0
+    losses: int = 0
+    queries: int = 0
+    verdict: str = ""
+    """One of the words above; empty where the system was not compared."""
+
+    @property
+    def compared(self) -> bool:
+        """Whether the system was compared with before."""
+        return not math.isnan(self.difference)
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+def verdict(difference: float, p: float, confidence: float) -> str:
+    """The plain word for a difference and its corrected p-value."""
+    if p < 1 - confidence:
+        return BETTER if difference > 0 else WORSE
+    return LOWER if difference < 0 else NONE_SHOWN
+
+
+def rows_tsv(rows: Iterable[Row]) -> str:
+    """The text of table.tsv."""
+    lines = [COLUMNS, *([_cell(getattr(row, name)) for name in COLUMNS] for row in rows)]
+    return "".join("\t".join(line) + "\n" for line in lines)
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of a table.tsv that :func:`rows_tsv` made."""
+    lines = read_lines(path)
+    next(lines)
+    for _, line in lines:
+        cells: dict[str, Any] = {
+            field.name: _value(field.type, cell) for field, cell in zip(fields(Row), line.split("\t"), strict=True)
+        }
+        yield Row(**cells)
+
+
+def _cell(value: str | float) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return str(value)
+
+
+def _value(kind: object, cell: str) -> str | float:
+    if kind is str:
+        return cell
+    if kind is int:
+        return int(cell)
+    return float(cell) if cell else NAN

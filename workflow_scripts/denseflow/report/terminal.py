@@ -1,0 +1,65 @@
+"""The table in the terminal, at the end of the workflow."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from denseflow.report import words
+from denseflow.report.rows import BETTER, WORSE, Row, read_rows
+
+_STYLES = {BETTER: "green", WORSE: "bold red"}
+_WIDTH = 120
+"""Where the output is no terminal but a file or a pipe."""
+
+
+def print_tables(tables: Iterable[Path]) -> None:
+    """Print each table.tsv that is there, with its verdicts and where the readable files are."""
+    for table in tables:
+        if table.is_file():
+            print_table(table.parent)
+
+
+def print_table(folder: Path, console: Console | None = None) -> None:
+    """Print the table.tsv of a report's folder, its verdicts and where the readable files are."""
+    console = console or _console()
+    rows = list(read_rows(folder / "table.tsv"))
+    for (dataset, split), of_place in words.by_place(rows).items():
+        title = f"{folder.name}: {dataset}, {split}, {of_place[0].queries} queries"
+        console.print(_table(title, of_place, words.before_name(rows)))
+    for verdict, sentence in words.sentences(rows):
+        console.print(Text(sentence, style=_STYLES.get(verdict, "")))
+    console.print(Text(f"{folder / 'table.html'}, table.md, gains.md", style="dim"))
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDTH)
+
+
+def _table(title: str, rows: Sequence[Row], before: str) -> Table:
+    measures, systems = words.grid(rows)
+    table = Table(title=Text(title), title_justify="left")
+    table.add_column("system")
+    for measure in measures:
+        table.add_column(Text(measure), justify="right")
+        if any(row.compared for row in rows):
+            table.add_column(Text(f"from {before}"), justify="right")
+    for system, of in systems.items():
+        cells = [Text(system)]
+        for measure in measures:
+            cells += _cells(of[measure], compared=any(row.compared for row in rows))
+        table.add_row(*cells)
+    return table
+
+
+def _cells(row: Row, *, compared: bool) -> list[Text]:
+    mean = Text(f"{words.mean(row)}\n{words.interval(row.low, row.high)}".rstrip())
+    if not compared:
+        return [mean]
+    if not row.compared:
+        return [mean, Text("")]
+    difference = f"{words.signed(row.difference)}\np {words.p_value(row.p_holm)}"
+    return [mean, Text(difference, style=_STYLES.get(row.verdict, ""))]
