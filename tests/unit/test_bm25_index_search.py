@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from denseflow.bm25 import index as index_module
 from denseflow.bm25.analyzers import ANALYZERS, check_analyzer
 from denseflow.bm25.index import build_index

@@ -2,11 +2,12 @@
 
 import pytest
 import pytrec_eval
+from real_collections import lay_out_nfcorpus, lay_out_scifact
+
 from denseflow.bm25.index import build_index
 from denseflow.bm25.search import search
 from denseflow.collection import read_qrels
 from denseflow.run_file import read_run
-from real_collections import lay_out_nfcorpus, lay_out_scifact
 
 
 def scores(dataset, folder):
@@ -34,6 +35,7 @@ def test_nfcorpus_scores_what_anserini_publishes(shared, tmp_path):
     assert scores(dataset, tmp_path) == pytest.approx([0.3218, 0.2457], abs=0.00005)
 
 
+@pytest.mark.slow
 def test_scifact_scores_what_anserini_publishes(shared, tmp_path):
     dataset = lay_out_scifact(shared, tmp_path / "dataset")
     assert scores(dataset, tmp_path) == pytest.approx([0.6789, 0.9253], abs=0.00005)
