@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from denseflow.encoder import load_encoder
 from denseflow.train.grad_cache import GradCache, encode_pieces
 from denseflow.train.losses.infonce import InfoNCE

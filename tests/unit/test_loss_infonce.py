@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from denseflow.train.losses.infonce import InfoNCE
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.util import cos_sim, dot_score
+
+from denseflow.train.losses.infonce import InfoNCE
 
 QUERIES, NEGATIVES, WIDTH = 5, 2, 8
 

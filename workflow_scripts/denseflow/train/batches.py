@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
-from denseflow.encoder import passage_text, read_contract
+from denseflow.contract import passage_text, read_contract
 from denseflow.negatives.training_file import TrainingSet
 from denseflow.train.examples import Draw
 from denseflow.train.grad_cache import Features

@@ -1,7 +1,6 @@
 """InfoNCE: the softmax cross-entropy of the positive among the passages of the batch."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +30,7 @@ class InfoNCE:
 
     temperature: float
     in_batch_negatives: bool = True
-    similarity: Literal["dot", "cosine"] = "cosine"
+    similarity: str = "cosine"
 
     def __call__(self, queries: Tensor, passages: Tensor, positive: Tensor, drawn: Tensor, relevant: Tensor) -> Tensor:
         """The mean loss of Q queries over P different passages of dimension d, a scalar in float32 or finer.

@@ -1,0 +1,30 @@
+"""Another dropout than the one that a model was built with."""
+
+import torch
+from sentence_transformers import SentenceTransformer
+
+from denseflow.errors import DenseflowError
+
+# Where transformers' attention keeps its dropout as a number, not as a module.
+_ATTRIBUTES = ("attention_dropout", "attn_dropout", "dropout", "dropout_p", "dropout_rate", "hidden_dropout")
+
+
+def set_dropout(model: SentenceTransformer, probability: float) -> None:
+    """Give each dropout of the model this probability, in the loaded model only: its saved configuration stays.
+
+    Raises:
+        DenseflowError: The model has no dropout, so that one above 0 cannot be set.
+    """
+    places = 0
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = probability
+            places += 1
+        for name in _ATTRIBUTES:
+            if isinstance(module.__dict__.get(name), float):
+                setattr(module, name, probability)
+                places += 1
+    if places == 0 and probability > 0:
+        raise DenseflowError(
+            f"recipe.dropout: {probability}, but the model has no dropout to set; leave the key out, or set it to 0"
+        )
