@@ -71,8 +71,8 @@ def _members(archive: Path) -> Iterator[list[Member]]:
             ".tar, .tar.gz, .tar.bz2 or .tar.xz"
         ) from None
     with tar:
-        infos = [info for info in tar.getmembers() if not info.isdir() or _outside(info.name)]
-        yield [Member(info.name, info.size, info.isreg(), partial(_tar_file, tar, info)) for info in infos]
+        entries = [entry for entry in tar.getmembers() if not entry.isdir() or _outside(entry.name)]
+        yield [Member(entry.name, entry.size, entry.isreg(), partial(_tar_file, tar, entry)) for entry in entries]
 
 
 def _tar_file(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:

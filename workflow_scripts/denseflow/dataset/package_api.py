@@ -89,9 +89,23 @@ class Listing:
     def _note(self, path: str, value: Any, *, own: bool = True) -> None:
         docstring = value.__doc__ if own else None
         if isinstance(docstring, str) and docstring.strip():
-            # A default value's address in a docstring differs from run to run.
-            text = re.sub(r" at 0x[0-9a-fA-F]+", "", inspect.cleandoc(docstring))
-            self.entries.setdefault((path.rpartition(".")[2], text), set()).add(path)
+            self.entries.setdefault((path.rpartition(".")[2], reproducible(docstring)), set()).add(path)
+
+
+def reproducible(docstring: str) -> str:
+    """The docstring without indentation, and without what differs from one run or machine to the next.
+
+    That is the memory address of a default value, and the output of examples: some packages compute it, random draws
+    included, when they are imported (scipy.stats.Normal).
+    """
+    lines = []
+    output = False
+    for line in re.sub(r" at 0x[0-9a-fA-F]+", "", inspect.cleandoc(docstring)).splitlines():
+        code = line.lstrip().startswith((">>>", "..."))
+        output = bool(line.strip()) and (output or line.lstrip().startswith(">>>"))
+        if code or not output:
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def _attribute(owner: Any, name: str) -> Any:

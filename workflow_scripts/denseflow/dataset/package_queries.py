@@ -57,7 +57,7 @@ def collect_queries(
             elif found == {item["paths"][0]}:
                 dropped["entries that name the document they stand in"] += 1
             elif not normalised(entry.description):
-                dropped["entries without a word"] += 1
+                dropped["entries without a description"] += 1
             else:
                 query = queries.setdefault(normalised(entry.description), Query(entry.description))
                 query.relevant |= found - {item["paths"][0]}
