@@ -112,7 +112,6 @@ def test_a_querys_negatives_do_not_depend_on_other_queries_or_on_the_order_of_th
     )[0]
     assert both == turned
     assert alone["q2"] == both["q2"]
-    assert both["q1"] != both["q2"]
 
 
 def test_more_negatives_are_the_same_ones_and_more(work):
@@ -120,10 +119,18 @@ def test_more_negatives_are_the_same_ones_and_more(work):
     assert all(many[query_id][:3] == few[query_id] for query_id in few)
 
 
-def test_two_random_sources_draw_differently(work):
-    found, _ = work(RANDOM, RANDOM)
-    assert set(found["q1"][:5]).isdisjoint(found["q1"][5:])
-    assert len(found["q1"]) == 10
+def test_two_queries_with_the_same_candidates_draw_differently(work):
+    qrels = {"q1": {"d0": 1}, "q2": {"d0": 1}}
+    for source in (RANDOM, BM25):
+        found, _ = work(source, rankings=ALL, dataset={"qrels": qrels})
+        assert found["q1"] != found["q2"]
+
+
+def test_two_random_sources_draw_independently(work):
+    two, _ = work(RANDOM, RANDOM)
+    one, _ = work(RANDOM | {"count": 10})
+    assert two["q1"][:5] == one["q1"][:5]
+    assert two["q1"][5:] != one["q1"][5:]
 
 
 @pytest.mark.parametrize(("first", "last"), [(1, 10), (11, 20), (41, 60)])
