@@ -70,7 +70,7 @@ def find_gains(
     for task in scores.tasks:
         if task.measure == options["measure_for_gains"]:
             changes = _changes(scores, task, options)
-            gains += _with_texts(task, changes, options["before"], datasets[task.dataset].parent, systems)
+            gains += _with_texts(task, changes, options["before"], datasets, systems)
     return gains
 
 
@@ -93,10 +93,15 @@ def _changes(scores: Scores, task: Task, options: dict[str, Any]) -> list[_Chang
 
 
 def _with_texts(
-    task: Task, changes: Sequence[_Change], before: str, folder: Path, systems: Sequence[dict[str, Any]]
+    task: Task,
+    changes: Sequence[_Change],
+    before: str,
+    datasets: dict[str, Path],
+    systems: Sequence[dict[str, Any]],
 ) -> list[Gain]:
     if not changes:
         return []
+    folder = datasets[task.dataset].parent
     wanted = {change.query_id for change in changes}
     of_task = [system for system in systems if (system["dataset"], system["split"]) == (task.dataset, task.split)]
     qrels = read_qrels(Path(of_task[0]["qrels"]))

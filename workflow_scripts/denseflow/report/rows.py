@@ -41,9 +41,9 @@ class Row:
     p_holm: float = NAN
     t_p: float = NAN
     effect: float = NAN
-    wins: int = 0
-    ties: int = 0
-    losses: int = 0
+    wins: int | None = None
+    ties: int | None = None
+    losses: int | None = None
     queries: int = 0
     verdict: str = ""
     """One of the words above; empty where the system was not compared."""
@@ -59,7 +59,7 @@ COLUMNS = tuple(field.name for field in fields(Row))
 
 def verdict(difference: float, p: float, confidence: float) -> str:
     """The plain word for a difference and its corrected p-value."""
-    if p < 1 - confidence:
+    if p < round(1 - confidence, 12):  # 1 - 0.95 is a little more than 0.05
         return BETTER if difference > 0 else WORSE
     return LOWER if difference < 0 else NONE_SHOWN
 
@@ -81,15 +81,15 @@ def read_rows(path: Path) -> Iterator[Row]:
         yield Row(**cells)
 
 
-def _cell(value: str | float) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6g}"
-    return str(value)
+def _cell(value: str | float | None) -> str:
+    if value is None or value != value:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _value(kind: object, cell: str) -> str | float:
+def _value(kind: object, cell: str) -> str | float | None:
     if kind is str:
         return cell
-    if kind is int:
-        return int(cell)
-    return float(cell) if cell else NAN
+    if kind is float:
+        return float(cell) if cell else NAN
+    return int(cell) if cell else None

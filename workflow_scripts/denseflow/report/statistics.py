@@ -109,7 +109,7 @@ def _randomisation_p(differences: np.ndarray, permutations: int, seed: int) -> f
     are tried, and the p-value is exact.
     """
     changed = differences[differences != 0]
-    if not len(changed):
+    if len(changed) < 2:  # either sign of a single difference is equally far from 0
         return 1.0
     found = stats.permutation_test(
         (changed,),
