@@ -65,14 +65,28 @@ def _members(archive: Path) -> Iterator[list[Member]]:
         return
     try:
         tar = tarfile.open(archive)  # noqa: SIM115 (closed below; only the opening is guarded)
-    except tarfile.ReadError as error:
+    except tarfile.ReadError:
         raise DenseflowError(
-            f"{archive}: no whole zip or tar archive ({error}); it is truncated, or of another kind. Expected .zip, "
+            f"{archive}: no whole zip or tar archive; it is truncated, or of another kind. Expected .zip, "
             ".tar, .tar.gz, .tar.bz2 or .tar.xz"
         ) from None
     with tar:
+        _check_end(tar)
         entries = [entry for entry in tar.getmembers() if not entry.isdir() or _outside(entry.name)]
         yield [Member(entry.name, entry.size, entry.isreg(), partial(_tar_file, tar, entry)) for entry in entries]
+
+
+def _check_end(tar: tarfile.TarFile) -> None:
+    """Read what follows the last member: tarfile takes an archive without its end, and stops before gzip's checksum."""
+    file = tar.fileobj
+    assert file is not None  # it was opened for reading
+    members = tar.getmembers()
+    end = members[-1].offset_data + (members[-1].size if members[-1].isreg() else 0) if members else 0
+    file.seek(end + -end % tarfile.BLOCKSIZE)
+    if file.read(tarfile.BLOCKSIZE) != b"\0" * tarfile.BLOCKSIZE:
+        raise EOFError("the block that marks its end is missing")
+    while file.read(1 << 20):
+        pass
 
 
 def _tar_file(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
