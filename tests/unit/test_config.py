@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from denseflow.config.reference import reference, schemas
 from denseflow.config.registry import Registry
 from denseflow.errors import DenseflowError
@@ -121,6 +122,15 @@ def test_batch_size_0_is_refused(folder):
 
 def test_an_unknown_experiment_is_refused_with_a_close_name(folder):
     assert "there is no file" in message(folder, experiments=["f"])
+
+
+def test_a_language_without_an_analyser_is_refused_where_bm25_is_asked_for(folder):
+    change(folder, "datasets/d", "source:", "language: tlh\nsource:")
+    Registry({"experiments": ["e"]}, folder)
+    change(folder, "experiments/e", "systems:", "systems:\n  bm25:\n    bm25: {}")
+    text = message(folder)
+    assert "datasets/d.yaml: key 'language'" in text
+    assert "found 'tlh', expected one of ar, bn" in text
 
 
 def test_an_unknown_measure_is_refused_with_a_close_name(folder):

@@ -4,6 +4,7 @@ import difflib
 from pathlib import Path
 from typing import Any, TypeVar
 
+from denseflow.bm25.analyzers import check_analyzer
 from denseflow.config.dataset import BeirSource, Dataset
 from denseflow.config.experiment import Experiment
 from denseflow.config.load import check, read_yaml
@@ -59,8 +60,12 @@ class Registry:
         for number, on in enumerate(experiment.evaluate_on):
             self._add_split(on.dataset, on.split, f"{file}: key 'evaluate_on[{number}]'")
         for system_name, system in experiment.systems.items():
+            where = f"{file}: key 'systems.{system_name}"
             if system.model is not None:
-                self._add_model(system.model, f"{file}: key 'systems.{system_name}.model'", ())
+                self._add_model(system.model, f"{where}.model'", ())
+            elif system.bm25 is not None:
+                for on in experiment.evaluate_on:
+                    self._check_analyzer(on.dataset, system.bm25.analyzer, f"{where}.bm25.analyzer'")
 
     def _add_model(self, name: str, where: str, on_the_way: tuple[str, ...]) -> None:
         if name in on_the_way:
@@ -82,6 +87,8 @@ class Registry:
             if data.dataset is not None and data.negatives is not None:
                 self._add_split(data.dataset, data.split or "train", f"{file}: key 'trained.data'")
                 self._add_negatives(data.negatives, f"{file}: key 'trained.data.negatives'")
+                if any(source.type == "bm25" for source in self.negatives[data.negatives].sources):
+                    self._check_analyzer(data.dataset, None, f"{file}: key 'trained.data.negatives'")
         self.models[name] = model
 
     def _add_negatives(self, name: str, where: str) -> None:
@@ -100,6 +107,14 @@ class Registry:
                 f"{where}: split {split!r} does not exist in {self.file('datasets', name)}, which has "
                 f"{', '.join(splits)}; choose one of these or add it there"
             )
+
+    def _check_analyzer(self, dataset: str, analyzer: str | None, where: str) -> None:
+        try:
+            check_analyzer(analyzer or self.datasets[dataset].language)
+        except DenseflowError as error:
+            if analyzer is None:
+                where = f"{self.file('datasets', dataset)}: key 'language', for {where}"
+            raise DenseflowError(f"{where}: {error}") from None
 
     def _read(self, section: type[S], registry: str, name: str, where: str) -> S:
         file = self.file(registry, name)
