@@ -4,6 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+
 from denseflow.collection import Qrels, read_corpus, read_qrels, read_queries
 from denseflow.errors import DenseflowError
 from denseflow.evaluate.measures import evaluate, evaluate_experiment
@@ -149,8 +150,8 @@ def experiment(folder: Path, qrels: str, runs: dict[str, str]) -> list[dict]:
                 "variant": "seed0",
                 "dataset": "tiny",
                 "split": "test",
-                "run": folder / f"{name}.trec",
-                "qrels": folder / "qrels.test.tsv",
+                "run": str(folder / f"{name}.trec"),  # text, as it comes from the rule's canonical options
+                "qrels": str(folder / "qrels.test.tsv"),
             }
         )
     return systems

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from denseflow.errors import DenseflowError
 from denseflow.manifest import read_manifest, write_manifest
 from denseflow.run_file import read_run
@@ -10,12 +11,12 @@ from denseflow.search import flat
 from denseflow.search.flat import search
 
 
-def write_vectors(folder: Path, name: str, array: np.ndarray, ids: list[str] | None = None) -> Path:
+def write_vectors(folder: Path, name: str, array: np.ndarray, ids: list[str] | None = None, **facts) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / f"{name}.npy", array)
     ids = [f"{name[0]}{row}" for row in range(len(array))] if ids is None else ids
     (folder / f"{name}.ids").write_text("".join(f"{id}\n" for id in ids))
-    write_manifest(folder, "encode", [f"{name}.npy", f"{name}.ids"], name=f"{name}.manifest.json")
+    write_manifest(folder, "encode", [f"{name}.npy", f"{name}.ids"], name=f"{name}.manifest.json", **facts)
     return folder / f"{name}.manifest.json"
 
 
@@ -177,6 +178,28 @@ def test_altered_vectors_are_refused(tmp_path):
 def test_options_out_of_range_are_refused(tmp_path, options):
     with pytest.raises(DenseflowError, match="expected a depth from 1 on and one of"):
         ranked(tmp_path, normal(1, 4), normal(3, 4), **options)
+
+
+def test_without_a_similarity_the_encoders_contract_decides(tmp_path):
+    queries = write_vectors(tmp_path, "queries.test", normal(3, 4))
+    corpus = normal(30, 4, seed=1)
+    runs = []
+    for similarity in ("dot", "cosine"):
+        manifest = write_vectors(tmp_path / similarity, "corpus", corpus, similarity=similarity)
+        search(queries, manifest, tmp_path / "contract.trec", depth=5, threads=1)
+        search(queries, manifest, tmp_path / "given.trec", depth=5, threads=1, similarity=similarity)
+        assert (tmp_path / "contract.trec").read_text() == (tmp_path / "given.trec").read_text()
+        runs.append((tmp_path / "given.trec").read_text())
+    assert runs[0] != runs[1]
+
+
+@pytest.mark.parametrize("key", ["model", "dataset"])
+def test_vectors_of_different_models_or_datasets_are_refused(tmp_path, key):
+    same = {"model": "m", "dataset": "d"}
+    queries = write_vectors(tmp_path, "queries.test", normal(3, 4), inputs=same)
+    corpus = write_vectors(tmp_path, "corpus", normal(3, 4), inputs={**same, key: "other"})
+    with pytest.raises(DenseflowError, match=f"names another {key} than that of"):
+        search(queries, corpus, tmp_path / "run.trec", depth=1, threads=1, similarity="dot")
 
 
 def test_an_empty_corpus_is_refused(tmp_path):

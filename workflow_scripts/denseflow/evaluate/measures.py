@@ -1,5 +1,6 @@
 """trec_eval's measures of runs, query by query, through pytrec_eval."""
 
+import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from denseflow.evaluate.names import parse_measure, without_cutoff
 from denseflow.files import sha256, write_text
 from denseflow.manifest import read_manifest, write_manifest
 from denseflow.run_file import Run, read_run
+
+LOG = logging.getLogger("denseflow")
 
 SCORES_HEADER = ("dataset", "split", "system", "variant", "measure", "query_id", "value")
 MEANS_HEADER = ("dataset", "split", "system", "variant", "measure", "mean", "queries")
@@ -72,7 +75,7 @@ def evaluate_experiment(systems: Sequence[dict[str, Any]], measures: Sequence[st
     for system in systems:
         keys = (system["dataset"], system["split"], system["name"], system["variant"])
         _check_inputs(system)
-        qrels, run = read_qrels(system["qrels"]), read_run(system["run"])
+        qrels, run = read_qrels(Path(system["qrels"])), read_run(Path(system["run"]))
         rows = evaluate(qrels, run, measures)
         if not rows:
             raise DenseflowError(f"{system['qrels']}: no judgements, so that nothing can be scored; check the split")
@@ -80,6 +83,10 @@ def evaluate_experiment(systems: Sequence[dict[str, Any]], measures: Sequence[st
         for measure, values in _by_measure(rows):
             means.append((*keys, measure, f"{math.fsum(values) / len(values):.6f}", str(len(values))))
         facts.append(_facts(system, qrels, run, measures))
+        LOG.info("scored %s/%s on %s %s", system["name"], system["variant"], system["dataset"], system["split"])
+    warnings = [warning for fact in facts for warning in fact.pop("warnings")]
+    for warning in warnings:
+        LOG.warning("%s", warning)
     write_text(folder / "scores.tsv", _tsv(SCORES_HEADER, scores))
     write_text(folder / "means.tsv", _tsv(MEANS_HEADER, means))
     return write_manifest(
@@ -90,7 +97,7 @@ def evaluate_experiment(systems: Sequence[dict[str, Any]], measures: Sequence[st
         options={"measures": [str(measure) for measure in _unique(measures)]},
         average=AVERAGE,
         systems=facts,
-        warnings=[warning for fact in facts for warning in fact.pop("warnings")],
+        warnings=warnings,
     )
 
 

@@ -6,6 +6,7 @@ ordered by score, ties by document id, descending, which is trec_eval's order. W
 could still belong above the cut, it is asked for more.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +17,11 @@ import numpy as np
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256
 from denseflow.manifest import write_manifest
+from denseflow.progress import progress
 from denseflow.run_file import write_run
 from denseflow.search.vectors import Vectors, read_vectors, refuse_not_finite
+
+LOG = logging.getLogger("denseflow")
 
 SIMILARITIES = ("dot", "cosine")
 
@@ -42,8 +46,8 @@ def search(
     run: Path,
     *,
     depth: int,
-    similarity: str,
     threads: int,
+    similarity: str | None = None,
     block_bytes: int = _BLOCK_BYTES,
     tag: str = "denseflow",
 ) -> dict[str, Any]:
@@ -54,8 +58,8 @@ def search(
         corpus_manifest: corpus.manifest.json, likewise.
         run: The run to write, such as test.top1000.trec.
         depth: Documents a query; all of them where the corpus has fewer.
-        similarity: "dot" (inner product) or "cosine" (of a zero vector: 0).
         threads: Threads of FAISS; the ranking does not depend on it.
+        similarity: "dot" (inner product) or "cosine" (of a zero vector: 0); None: what the encoder's contract says.
         block_bytes: Size of the blocks in which the corpus is searched; the ranking does not depend on it.
         tag: The run's name, its last column.
 
@@ -66,12 +70,14 @@ def search(
         DenseflowError: A file is missing or altered, the dimensions differ, queries and corpus come from different
             models, a vector holds NaN, or an option is out of range.
     """
-    if depth < 1 or similarity not in SIMILARITIES:
-        raise DenseflowError(
-            f"depth {depth!r} and similarity {similarity!r}: expected a depth from 1 on and one of {SIMILARITIES}"
-        )
     queries, corpus = read_vectors(queries_manifest), read_vectors(corpus_manifest)
     _refuse_mismatch(queries, corpus)
+    similarity = similarity or corpus.manifest.get("similarity")
+    if depth < 1 or similarity not in SIMILARITIES:
+        raise DenseflowError(
+            f"{corpus_manifest}: search with depth {depth!r} and similarity {similarity!r}, expected a depth from 1 on "
+            f"and one of {SIMILARITIES}"
+        )
     refuse_not_finite(queries, queries.array, 0)
     faiss.omp_set_num_threads(threads)
     flat = _FlatSearch(corpus, cosine=similarity == "cosine", block_bytes=block_bytes)
@@ -79,6 +85,9 @@ def search(
     write_run(
         run, ((query, *_listed(corpus, ranking)) for query, ranking in zip(queries.ids, rankings, strict=True)), tag
     )
+    warnings = _warnings(queries, flat)
+    for warning in warnings:
+        LOG.warning("%s", warning)
     return write_manifest(
         run.parent,
         "search",
@@ -90,7 +99,7 @@ def search(
         documents=len(corpus.ids),
         dimensions=corpus.array.shape[1],
         inputs={"queries": sha256(queries_manifest), "corpus": sha256(corpus_manifest)},
-        warnings=_warnings(queries, flat),
+        warnings=warnings,
     )
 
 
@@ -102,6 +111,12 @@ def _refuse_mismatch(queries: Vectors, corpus: Vectors) -> None:
             f"{queries.path}: {queries.array.shape[1]} dimensions, but {corpus.path} has {corpus.array.shape[1]}; "
             "encode both with the same model"
         )
+    for key in ("model", "dataset"):
+        if queries.manifest.get("inputs", {}).get(key) != corpus.manifest.get("inputs", {}).get(key):
+            raise DenseflowError(
+                f"{queries.path}: its manifest names another {key} than that of {corpus.path}, so that their vectors "
+                "cannot be compared; encode both again"
+            )
 
 
 def _listed(corpus: Vectors, ranking: _Ranking) -> tuple[list[str], list[float]]:
@@ -171,13 +186,15 @@ class _FlatSearch:
         wanted = self._prepared(queries)
         best = np.empty((len(queries), 0), dtype=np.float32)
         best_rows = np.empty((len(queries), 0), dtype=np.int64)
-        for start, block in self._raw_blocks():
-            index = faiss.IndexFlatIP(block.shape[1])
-            index.add(self._prepared(block))
-            scores, rows = index.search(wanted, min(count, len(block)))
-            scores, rows = np.hstack([best, scores]), np.hstack([best_rows, rows + start])
-            order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
-            best, best_rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+        with progress(f"passages searched for {len(queries)} queries", len(self.corpus.array)) as advance:
+            for start, block in self._raw_blocks():
+                index = faiss.IndexFlatIP(block.shape[1])
+                index.add(self._prepared(block))
+                scores, rows = index.search(wanted, min(count, len(block)))
+                scores, rows = np.hstack([best, scores]), np.hstack([best_rows, rows + start])
+                order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+                best, best_rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+                advance(len(block))
         return best, best_rows
 
     def _exact(self, query: np.ndarray, rows: np.ndarray, depth: int) -> _Ranking:
