@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
+from transformers import PreTrainedModel
 
 from denseflow.contract import apply_contract
 from denseflow.device import choose_device, set_threads
@@ -151,7 +152,9 @@ def _prepare_model(model: SentenceTransformer, recipe: dict[str, Any]) -> None:
     if recipe["dropout"] is not None:
         set_dropout(model, recipe["dropout"])
     if recipe["gradient_checkpointing"]:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        for module in model.modules():
+            if isinstance(module, PreTrainedModel):
+                module.activation_checkpointing_enable({"use_reentrant": False})
 
 
 def _run(trainer: RetrieverTrainer, checkpoint: Path | None, steps: int) -> None:
