@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from denseflow.errors import DenseflowError
 from denseflow.evaluate.names import check_measure, parse_measure
 
