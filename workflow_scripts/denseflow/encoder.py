@@ -36,6 +36,7 @@ from denseflow.files import write_json
 __all__ = [
     "Contract",
     "apply_contract",
+    "dimensions",
     "find_module",
     "load_encoder",
     "passage_text",
@@ -117,6 +118,18 @@ def tokenize(model: SentenceTransformer, texts: Sequence[str], kind: Kind, **opt
     """
     task = _TASKS[kind]
     return model.preprocess(list(texts), prompt=model.prompts.get(task) or None, task=task, **options)
+
+
+def dimensions(model: SentenceTransformer) -> int:
+    """The number of dimensions of an encoder's vectors.
+
+    Raises:
+        DenseflowError: None of its modules says it.
+    """
+    found = model.get_embedding_dimension()
+    if found is None:
+        raise DenseflowError(f"no module of the model says how many dimensions its vectors have: {model}")
+    return found
 
 
 def model_options(folder: Path, *, trust_remote_code: bool = False) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""Finished pieces of an encoding that was interrupted, kept to be used again."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from denseflow.files import atomic_path, sha256, write_json
+
+LOG = logging.getLogger("denseflow")
+
+
+class Shards:
+    """Shards in a work folder: the vectors of the texts from one place to another, each with its sha256 beside it."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        """Open a work folder.
+
+        Args:
+            folder: Made where it is missing.
+            key: What the vectors depend on; a shard made with another key is not used.
+        """
+        self._folder, self._key = folder, key
+
+    def read(self, start: int, stop: int) -> np.ndarray | None:
+        """The shard of the texts from ``start`` to before ``stop``, mapped from the disk; None where none is whole."""
+        vectors, record = self._paths(start, stop)
+        if not vectors.is_file() or not record.is_file():
+            return None
+        try:
+            facts = json.loads(record.read_text(encoding="utf-8"))
+        except ValueError:
+            facts = {}
+        if facts != {"key": self._key, "sha256": sha256(vectors)}:
+            LOG.warning("%s: altered, or made from something else; encoded again", vectors)
+            return None
+        return np.load(vectors, mmap_mode="r", allow_pickle=False)
+
+    def write(self, start: int, stop: int, vectors: np.ndarray) -> None:
+        """Keep a finished shard, float32, shape (stop - start, dimensions)."""
+        path, record = self._paths(start, stop)
+        write_vectors(path, vectors)
+        write_json(record, {"key": self._key, "sha256": sha256(path)})
+
+    def remove(self) -> None:
+        """Remove the work folder."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _paths(self, start: int, stop: int) -> tuple[Path, Path]:
+        name = f"{start:012d}-{stop:012d}"
+        return self._folder / f"{name}.npy", self._folder / f"{name}.json"
+
+
+def write_vectors(path: Path, vectors: np.ndarray) -> None:
+    """Write an .npy file, whole or not at all."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, vectors, allow_pickle=False)
