@@ -21,7 +21,7 @@ from denseflow.errors import DenseflowError
 TITLES = ("title", "document_title", "page_title", "headline")
 """The fields that ir_datasets' document types have for a title."""
 
-TEXTS = ("text", "body", "abstract", "summary", "detailed_description", "sentences", "code", "query", "title")
+TEXTS = ("title", "text", "body", "abstract", "summary", "detailed_description", "code")
 """The fields to take where a type has no ``default_text``: all of them that are texts, joined."""
 
 

@@ -30,16 +30,18 @@ GENERATED_TYPES = {"fortran"}
 
 
 class Listing:
-    """Documented objects by (last name, docstring): the same function under several paths is one entry.
+    """Documented objects: the same object, or the same name with the same docstring, is one entry under many paths.
 
     Attributes:
-        entries: The dotted paths at which it is reached, by (last name, docstring).
+        entries: The dotted paths at which it is reached, and the names it calls itself, by (last name, docstring).
+        aliases: The entry of each object that was seen, with the object, so that its id is not given to another.
         skipped: Why a module could not be imported, by its name.
     """
 
     def __init__(self, roots: list[str]) -> None:
         self.roots = set(roots)
-        self.entries: dict[tuple[str, str], set[str]] = {}
+        self.entries: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
+        self.aliases: dict[int, tuple[tuple[str, str], Any]] = {}
         self.skipped: dict[str, str] = {}
 
     def add_package(self, root: str) -> None:
@@ -89,7 +91,16 @@ class Listing:
     def _note(self, path: str, value: Any, *, own: bool = True) -> None:
         docstring = value.__doc__ if own else None
         if isinstance(docstring, str) and docstring.strip():
-            self.entries.setdefault((path.rpartition(".")[2], reproducible(docstring)), set()).add(path)
+            value = getattr(value, "__func__", value)
+            key, _ = self.aliases.setdefault(id(value), ((path.rpartition(".")[2], reproducible(docstring)), value))
+            paths, names = self.entries.setdefault(key, (set(), set()))
+            paths.add(path)
+            names.add(str(getattr(value, "__name__", None)))
+
+
+def best_first(paths: set[str], names: set[str]) -> list[str]:
+    """Sort by number of parts, by whether the last part is the object's own name (not an alias), and by length."""
+    return sorted(paths, key=lambda path: (path.count("."), path.rpartition(".")[2] not in names, len(path), path))
 
 
 def reproducible(docstring: str) -> str:
@@ -174,8 +185,8 @@ def list_api(roots: list[str], allowed: list[str]) -> dict[str, Any]:
         for root in roots:
             listing.add_package(root)
     objects = [
-        {"paths": sorted(paths, key=lambda path: (path.count("."), len(path), path)), "docstring": docstring}
-        for (_, docstring), paths in listing.entries.items()
+        {"paths": best_first(paths, names), "docstring": docstring}
+        for (_, docstring), (paths, names) in listing.entries.items()
     ]
     return {"objects": sorted(objects, key=lambda item: (item["paths"], item["docstring"])), "skipped": listing.skipped}
 
