@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 from test_dataset_download import server  # noqa: F401
@@ -39,7 +40,7 @@ def collection(tmp_path):
 
 
 def run(path, out, splits=("train", "test")):
-    return export({"type": "beir", "path": str(path), "splits": list(splits)}, out, language="en")
+    return export({"type": "beir", "path": str(path), "splits": list(splits)}, out)
 
 
 def contents(out):
@@ -99,7 +100,7 @@ def test_an_archive_is_downloaded_checked_and_exported(collection, tmp_path, ser
         content = file.read()
     monkeypatch.setattr("test_dataset_download.CONTENT", content)
     source = {"type": "beir", "url": f"{server.url}/whole", "sha256": hashlib.sha256(content).hexdigest()}
-    manifest = export({**source, "splits": ["test"]}, tmp_path / "out", language="en")
+    manifest = export({**source, "splits": ["test"]}, tmp_path / "out")
     assert manifest["counts"]["splits"]["test"]["judgements"] == 1
     assert {file.name for file in (tmp_path / "out").iterdir()} == {*manifest["files"], "manifest.json"}
 
@@ -110,12 +111,6 @@ def test_only_the_splits_that_are_asked_for_are_exported(collection, tmp_path):
         "qrels.test.tsv",
         "queries.test.jsonl",
     ]
-
-
-def test_the_language_is_recorded(collection, tmp_path):
-    source = {"type": "beir", "path": str(collection), "splits": ["test"]}
-    manifest = export(source, tmp_path / "out", language="de")
-    assert manifest["options"] == {"language": "de", "source": {**source, "path": "fruit"}}
 
 
 def test_moving_the_folder_does_not_change_the_manifest(collection, tmp_path):
@@ -218,6 +213,21 @@ def test_an_export_that_fails_leaves_the_files_of_the_one_before(collection, tmp
     read_manifest(tmp_path / "out" / "manifest.json")
 
 
+def test_an_export_killed_between_two_files_leaves_no_manifest_that_is_wrong(collection, tmp_path, monkeypatch):
+    run(collection, tmp_path / "out")
+    replace = Path.replace
+
+    def killed(path, target):
+        if target == tmp_path / "out" / "qrels.test.tsv":
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(collection, tmp_path / "out")
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
 def test_what_a_killed_export_left_is_cleared_away(collection, tmp_path):
     (tmp_path / "out" / ".unfinished" / "whole").mkdir(parents=True)
     (tmp_path / "out" / ".unfinished" / "whole" / "corpus.jsonl").write_text("half")
@@ -256,4 +266,4 @@ def test_a_query_text_in_two_splits_is_warned_about_case_and_spaces_aside(collec
 
 def test_a_source_of_an_unknown_type_is_refused(tmp_path):
     with pytest.raises(DenseflowError, match=r"type 'beer'; expected one of ir_datasets, beir, package_docs"):
-        export({"type": "beer"}, tmp_path, language="en")
+        export({"type": "beer"}, tmp_path)

@@ -1,6 +1,9 @@
 """Collections of ir_datasets, read by its own loader from files placed by hand."""
 
 import gzip
+import json
+import os
+import subprocess
 import sys
 import zipfile
 from typing import NamedTuple
@@ -39,7 +42,7 @@ def place(home, name, files):
 
 
 def run(splits, out):
-    return export({"type": "ir_datasets", "splits": splits}, out, language="en")
+    return export({"type": "ir_datasets", "splits": splits}, out)
 
 
 def small(**changed):
@@ -51,7 +54,7 @@ def small(**changed):
     }
 
 
-def test_nfcorpus_through_ir_datasets_has_its_published_counts_and_equals_the_beir_folder(home, shared, tmp_path):
+def place_nfcorpus(home, shared):
     source = shared / "data" / "nfcorpus"
     place(
         home,
@@ -64,6 +67,11 @@ def test_nfcorpus_through_ir_datasets_has_its_published_counts_and_equals_the_be
             "qrels/test.tsv": (source / "qrels" / "test.tsv").read_bytes(),
         },
     )
+    return source
+
+
+def test_nfcorpus_through_ir_datasets_has_its_published_counts_and_equals_the_beir_folder(home, shared, tmp_path):
+    source = place_nfcorpus(home, shared)
     manifest = run(NFCORPUS, tmp_path / "out")
     assert manifest["counts"]["documents"] == 3633
     splits = manifest["counts"]["splits"]
@@ -77,9 +85,23 @@ def test_nfcorpus_through_ir_datasets_has_its_published_counts_and_equals_the_be
         "4 queries of test have the same text as one of train",
         "1 queries of test have the same text as one of dev",
     ]
-    beir = export({"type": "beir", "path": str(source), "splits": list(NFCORPUS)}, tmp_path / "beir", language="en")
+    beir = export({"type": "beir", "path": str(source), "splits": list(NFCORPUS)}, tmp_path / "beir")
     assert beir["files"] == manifest["files"]
     assert beir["lengths"] == manifest["lengths"]
+
+
+def test_exports_at_the_same_time_do_not_spoil_ir_datasets_document_store(home, shared, tmp_path):
+    place_nfcorpus(home, shared)
+    program = (
+        "import sys; from pathlib import Path; from denseflow.dataset.export import export; "
+        "export({'type': 'ir_datasets', 'splits': {'test': 'beir/nfcorpus/test'}}, Path(sys.argv[1]))"
+    )
+    folders = [tmp_path / f"out{number}" for number in range(3)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    exports = [subprocess.Popen([sys.executable, "-c", program, str(folder)], env=environment) for folder in folders]
+    assert [process.wait(timeout=120) for process in exports] == [0, 0, 0]
+    assert len({(folder / "manifest.json").read_bytes() for folder in folders}) == 1
+    assert json.loads((folders[0] / "manifest.json").read_text())["counts"]["documents"] == 3633
 
 
 def test_documents_are_counted_and_another_count_than_ir_datasets_own_is_warned_about(home, tmp_path):
@@ -219,6 +241,6 @@ def test_a_document_without_a_text_is_an_error_that_names_its_fields():
 
 def test_ir_datasets_is_not_touched_by_the_export_of_another_source(home, tmp_path):
     with pytest.raises(DenseflowError):
-        export({"type": "beir", "path": str(tmp_path / "nowhere"), "splits": []}, tmp_path / "out", language="en")
+        export({"type": "beir", "path": str(tmp_path / "nowhere"), "splits": []}, tmp_path / "out")
     assert "ir_datasets" not in sys.modules
     assert not home.exists()

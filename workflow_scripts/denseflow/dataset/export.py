@@ -21,7 +21,7 @@ SOURCES = {
 }
 
 
-def export(source: dict[str, Any], folder: Path, *, language: str) -> dict[str, Any]:
+def export(source: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Write a collection in the form that every later stage reads.
 
     All files are made in a folder of their own and moved when the last one is whole; the manifest comes last.
@@ -29,7 +29,6 @@ def export(source: dict[str, Any], folder: Path, *, language: str) -> dict[str, 
     Args:
         source: ``type`` (one of :data:`SOURCES`) and that source's options.
         folder: Where the files go.
-        language: The documents' language, as BM25's analysers call it; recorded for later stages.
 
     Returns:
         The manifest, with counts, lengths (of a document's title and text, and of the queries) and warnings.
@@ -54,7 +53,7 @@ def export(source: dict[str, Any], folder: Path, *, language: str) -> dict[str, 
             (whole / name).replace(folder / name)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    options = {"source": _without_folders(source), "language": language}
+    options = {"source": _without_folders(source)}
     return write_manifest(folder, "dataset", files, packages=collection.packages, options=options, **facts)
 
 

@@ -102,7 +102,7 @@ def _rows(
     audit: QueryAudit,
 ) -> Iterator[dict[str, Any]]:
     for query_id, query in queries.items():
-        if audit.written == options["max_queries"]:
+        if audit.written == options.get("max_queries"):
             audit.skipped["behind max_queries"] += 1
             continue
         if not query.strip():
@@ -151,8 +151,9 @@ def _positives(
             audit.positives_dropped[EMPTY] += 1
         else:
             positives.append(id_)
-    if options["max_positives"] is not None and len(positives) > options["max_positives"]:
+    most = options.get("max_positives")
+    if most is not None and len(positives) > most:
         order = random_order(len(positives), query_random(options["seed"], "positives", query_id))
-        kept = sorted(islice(order, options["max_positives"]))
+        kept = sorted(islice(order, most))
         positives = [positives[place] for place in kept]
     return sorted(positives, key=lambda id_: -judged[id_])

@@ -25,7 +25,7 @@ def usable_precision(precision: str, device: str) -> str:
 
 def count_steps(recipe: dict[str, Any], batches_per_epoch: int) -> int:
     """Optimizer steps of the whole training: ``max_steps`` where it is set, else ``epochs`` (a part of one too)."""
-    if recipe["max_steps"] is not None:
+    if recipe.get("max_steps") is not None:
         return int(recipe["max_steps"])
     return math.ceil(recipe["epochs"] * math.ceil(batches_per_epoch / recipe["accumulation"]))
 
