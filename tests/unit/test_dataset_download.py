@@ -1,5 +1,6 @@
 """Downloads, from a server on this machine."""
 
+import gzip
 import hashlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,12 @@ class Handler(BaseHTTPRequestHandler):
             return self.send_error(404)
         if self.path == "/trouble-once" and len(self.server.paths) == 1:
             return self.send_error(503)
+        if self.path == "/packs-what-it-may" and "gzip" in self.headers.get("Accept-Encoding", ""):
+            self.send_response(200)
+            self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            self.wfile.write(gzip.compress(CONTENT))
+            return None
         self.send_response(200)
         if self.path != "/no-length":
             self.send_header("Content-Length", str(len(CONTENT)))
@@ -46,7 +53,7 @@ def server():
         thread.join()
 
 
-@pytest.mark.parametrize("path", ["/whole", "/no-length", "/called-gzip"])
+@pytest.mark.parametrize("path", ["/whole", "/no-length", "/called-gzip", "/packs-what-it-may"])
 def test_a_whole_download_is_the_file_that_was_sent(server, tmp_path, path):
     download(server.url + path, SHA256.upper(), tmp_path / "file", pause=0)
     assert (tmp_path / "file").read_bytes() == CONTENT
