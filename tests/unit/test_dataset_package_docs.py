@@ -126,7 +126,8 @@ def test_public_functions_classes_and_methods_are_documents_once_each_under_thei
 
 
 def test_two_runs_give_the_same_files_even_where_a_docstring_shows_a_set(garden, tmp_path):
-    manifests = [run({"garden-tools": "1.2"}, tmp_path / name, test_share=0.4, dev_share=0.4) for name in "ab"]
+    shares = {"dev_share": 0.3, "test_share": 0.3}
+    manifests = [run({"garden-tools": "1.2"}, tmp_path / name, **shares) for name in ("one", "two")]
     assert manifests[0] == manifests[1]
 
 
