@@ -95,7 +95,7 @@ def _list_api(packages: Mapping[str, str], work: Path) -> dict[str, Any]:
     allowed = sorted(top for name in _with_requirements(packages) for top in tops.get(name, ()))
     result = work / "api.json"
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | {
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path if path),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
@@ -105,6 +105,7 @@ def _list_api(packages: Mapping[str, str], work: Path) -> dict[str, Any]:
     finished = subprocess.run(
         [*command, str(result.resolve()), ",".join(roots), ",".join(allowed)],
         env=environment,
+        cwd=work,  # what a module may write when it is imported goes with the temporary files
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
