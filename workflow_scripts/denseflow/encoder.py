@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from transformers import AutoConfig
@@ -96,6 +97,8 @@ def save_encoder(model: SentenceTransformer, folder: Path) -> None:
             settings = temporary / Transformer.config_file_name
             keys = json.loads(settings.read_text(encoding="utf-8"))
             write_json(settings, {**keys, "model_kwargs": {"add_pooling_layer": False}})
+        for code in temporary.glob("*/*.py"):  # saved in its module's folder, looked for in the root
+            code.replace(temporary / code.name)
         extra = {"title_separator": title_separator(model), "trust_remote_code": bool(model.trust_remote_code)}
         write_json(temporary / EXTRA, extra)
         replace_folder(temporary, folder)
@@ -152,7 +155,7 @@ def explain_loading(folder: Path) -> Iterator[None]:
     try:
         with _quiet():
             yield
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         raise DenseflowError(
             f"{folder}: cannot be loaded as a sentence-transformers model ({type(error).__name__}: {error}); check "
             "that its files are whole"

@@ -35,7 +35,7 @@ def download(hub: str, revision: str | None, revisions: Path, *, trust_remote_co
     """
     key = hub if revision is None else f"{hub}@{revision}"
     recorded = _read(revisions).get(key)
-    if recorded is not None:
+    if recorded is not None and (recorded["code"] or not trust_remote_code):
         cached = _from_cache(hub, recorded)
         if cached is not None:
             return cached, recorded["commit"]
@@ -60,18 +60,18 @@ def download(hub: str, revision: str | None, revisions: Path, *, trust_remote_co
                 f"{folder.parents[1]} and run again"
             )
     with _locked(revisions):
-        write_json(revisions, {**_read(revisions), key: {"commit": commit, "files": files}})
+        write_json(revisions, {**_read(revisions), key: {"commit": commit, "files": files, "code": trust_remote_code}})
     return folder, commit
 
 
 def _from_cache(hub: str, recorded: dict[str, Any]) -> Path | None:
     """The folder of a recorded commit, where each of its files is in the cache unaltered."""
+    commit, files = recorded["commit"], recorded["files"]
     try:
-        folder = Path(snapshot_download(hub, revision=recorded["commit"], local_files_only=True))
+        folder = Path(snapshot_download(hub, revision=commit, allow_patterns=list(files), local_files_only=True))
     except (OSError, ValueError):
         return None
-    files = recorded["files"].items()
-    whole = all((folder / name).is_file() and sha256(folder / name) == digest for name, digest in files)
+    whole = all((folder / name).is_file() and sha256(folder / name) == digest for name, digest in files.items())
     return folder if whole else None
 
 

@@ -148,7 +148,7 @@ def _load_whole(files: Path, name: str, contract: Mapping[str, Any], trust: bool
     made_up = [key for key, value in model.state_dict().items() if not torch.equal(value, again[key])]
     if made_up:
         raise DenseflowError(
-            f"{name}: {len(made_up)} weights are not in its files and would be random: {', '.join(made_up[:3])} ...; "
+            f"{name}: {len(made_up)} weights are not in its files and would be random, {made_up[0]} for one; "
             "the folder is not whole, or its config.json is of another model"
         )
     return model
