@@ -22,7 +22,7 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        graph.tables(),
+        lambda wildcards: forcing(workflow.dag, damaged, graph.tables()),
     localrule: True
 
 

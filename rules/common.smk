@@ -7,7 +7,8 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 from denseflow.config.registry import Registry
 from denseflow.errors import DenseflowError
 from denseflow.report.terminal import print_tables
-from denseflow.workflow.graph import Graph, run_manifest
+from denseflow.workflow.graph import Graph
+from denseflow.workflow.integrity import forcing
 
 try:
     graph = Graph(Registry(config), Path(workflow.basedir))
@@ -17,17 +18,12 @@ except DenseflowError as error:
 
 R = graph.results
 
-# Snakemake does not look at what was altered inside a result. What a manifest lists is compared with it here,
-# and the stage that made the altered file runs again.
+# Snakemake does not look at what was altered inside a result. What a manifest lists is compared with it here, and the
+# stage that made the altered file runs again: the graph is told when the inputs of the last rules are asked for.
 for file in [file for files in damaged.values() for file in files]:
     logger.warning(
         f"{file} was deleted or altered after it was made: its stage runs again."
     )
-if damaged:
-    workflow.dag_settings.forcerun = {
-        *workflow.dag_settings.forcerun,
-        *map(str, damaged),
-    }
 
 
 wildcard_constraints:

@@ -1,7 +1,9 @@
 rule report:
     input:
         evaluation=R / "evaluate/{experiment}/manifest.json",
-        runs=lambda wildcards: graph.evaluation_inputs(wildcards.experiment),
+        runs=lambda wildcards: forcing(
+            workflow.dag, damaged, graph.evaluation_inputs(wildcards.experiment)
+        ),
     output:
         tsv=R / "experiments/{experiment}/table.tsv",
         md=R / "experiments/{experiment}/table.md",

@@ -1,7 +1,9 @@
 """Finding results and input files that were altered behind Snakemake's back."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from denseflow.files import sha256, write_json
 
@@ -38,6 +40,15 @@ class Digests:
         """Keep what was learnt for the next call."""
         if self._changed:
             write_json(self._memory, self._known)
+
+
+def forcing(dag: Any, manifests: Iterable[Path], inputs: list[Path]) -> list[Path]:
+    """Tell Snakemake's graph to make these manifests again, and pass on a rule's inputs.
+
+    Called from an input function: the graph is there then, and what has to run is decided after it.
+    """
+    dag.forcefiles.update(map(str, manifests))
+    return inputs
 
 
 def damaged_files(manifest: Path, digests: Digests) -> list[Path]:
