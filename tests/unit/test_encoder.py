@@ -112,9 +112,9 @@ def test_sentence_transformers_alone_gives_the_same_vectors_from_the_saved_folde
     assert plain.similarity_fn_name == "dot"
 
 
-def test_no_pooler_is_made_up_for_a_bert_without_one(changed_model):
-    _, folder = changed_model
-    for model in (load_encoder(folder), SentenceTransformer(str(folder), device="cpu")):
+def test_no_pooler_is_made_up_for_a_bert_without_one(tiny_model, changed_model):
+    _, saved = changed_model
+    for model in (load_encoder(tiny_model), load_encoder(saved), SentenceTransformer(str(saved), device="cpu")):
         assert not [name for name, _ in model.named_parameters() if "pooler" in name]
 
 
