@@ -62,7 +62,7 @@ def train(
         training_file: Training data in Tevatron's jsonl.
         recipe: loss (name, temperature, in_batch_negatives), batch_size, negatives_per_query, epochs, max_steps,
             learning_rate, warmup_ratio, weight_decay, schedule, max_grad_norm, accumulation, precision,
-            gradient_checkpointing, positive, positives_per_query, dropout.
+            gradient_checkpointing, positive, positives_per_query, dropout. max_steps and dropout may be missing.
         folder: Where the results go.
         work: A folder for checkpoints, which this training may delete.
         seed: Of draws, order and dropout.
@@ -149,7 +149,7 @@ def train(
 
 
 def _prepare_model(model: SentenceTransformer, recipe: dict[str, Any]) -> None:
-    if recipe["dropout"] is not None:
+    if recipe.get("dropout") is not None:
         set_dropout(model, recipe["dropout"])
     if recipe["gradient_checkpointing"]:
         for module in model.modules():
