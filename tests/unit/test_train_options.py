@@ -12,6 +12,7 @@ from denseflow.encoder import load_encoder
 from denseflow.errors import DenseflowError
 from denseflow.manifest import read_manifest
 from denseflow.train.arguments import count_steps, training_arguments
+from denseflow.train.batches import Batches
 from denseflow.train.dropout import set_dropout
 
 
@@ -215,3 +216,11 @@ def test_dropout_of_a_model_that_has_none_is_refused():
 def test_the_work_folder_goes_when_the_results_are_whole(base, training_file, tmp_path):
     run(base, training_file, tmp_path, checkpoint_steps=1)
     assert not (tmp_path / "work").exists()
+
+
+def test_each_epoch_is_trained_on_its_own_draws(base, training_file, tmp_path, monkeypatch):
+    seen = []
+    collate = Batches.__call__
+    monkeypatch.setattr(Batches, "__call__", lambda self, draws: seen.extend(draws) or collate(self, draws))
+    run(base, training_file, tmp_path, epochs=3.0)
+    assert [draw.epoch for draw in seen] == [0] * 10 + [1] * 10 + [2] * 10
