@@ -1,0 +1,60 @@
+"""Snakemake and its jobs are killed in the middle; the same command then ends with the bits of an unbroken run."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+TIMEOUT = 300
+
+
+def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> None:
+    end = time.monotonic() + TIMEOUT
+    while not list(folder.glob(pattern)):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < end, f"no {pattern} in {TIMEOUT} seconds"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("damage", "unfinished", "result"),
+    [
+        ("train/tuned", "work/train/tuned.seed0/*/step-*", "train/tuned/seed0/model/model.safetensors"),
+        ("encode/docs/tiny", "work/encode/docs.tiny.pretrained/*.npy", "encode/docs/tiny/pretrained/corpus.npy"),
+    ],
+)
+def test_a_kill_in_the_middle_costs_nothing_but_time(workflow, damage, unfinished, result):
+    workflow.edit("config/models/tuned.yaml", "max_steps: 4", "max_steps: 60")
+    workflow.edit("config/config.yaml", "experiments:", "checkpoint_minutes: 0.001\nencode_shard: 100\nexperiments:")
+    results = workflow.folder / "results"
+    target = f"results/{result}"
+    workflow.make(target)
+    expected = (results / result).read_bytes()
+
+    shutil.rmtree(results / damage)
+    log = (workflow.folder / "killed.log").open("w")
+    killed = subprocess.Popen(
+        workflow.command(target),
+        cwd=workflow.folder,
+        env=workflow.environment(),
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    wait_for(unfinished, results, killed)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not (results / result).exists()
+    kept = list(results.glob(unfinished))
+    assert kept
+
+    workflow.make("--unlock")
+    text = workflow.make(target)
+    assert (results / result).read_bytes() == expected
+    if damage == "train/tuned":
+        assert "going on after step" in text
+    assert workflow.planned(target) == {}
