@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from denseflow import device
 from denseflow.device import Facts, choose_device, find_facts, lease, make_deterministic, set_threads
 from denseflow.errors import DenseflowError
