@@ -12,6 +12,7 @@ with stage_log(snakemake.log[0]):
         Path(snakemake.output.manifest).parent,
         shard_size=snakemake.resources.shard,
         work=Path(snakemake.params.work),
+        code=snakemake.params.code,
         granted_gpus=snakemake.resources.gpu,
         threads=snakemake.threads,
     )

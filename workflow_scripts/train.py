@@ -16,6 +16,7 @@ with stage_log(snakemake.log[0]):
         Path(snakemake.params.work),
         seed=int(snakemake.wildcards.seed),
         contract=options["contract"],
+        code=snakemake.params.code,
         granted_gpus=snakemake.resources.gpu,
         threads=snakemake.threads,
         micro_batch=snakemake.resources.micro_batch or None,

@@ -6,7 +6,8 @@ import pytest
 
 from denseflow.collection import Document
 from denseflow.negatives.training_file import TrainingExample, TrainingSet
-from denseflow.train.examples import Draws, EpochBatches
+from denseflow.train.examples import Draws
+from denseflow.train.plans import ByQuery
 
 
 def training_set(examples=6, positives=3, negatives=5):
@@ -83,7 +84,7 @@ def test_a_query_comes_up_with_as_many_positives_an_epoch_as_asked_and_there_are
 
 
 def test_each_epoch_is_a_permutation_of_its_own_and_the_last_batch_holds_the_rest():
-    batches = EpochBatches(10, 4, seed=0)
+    batches = ByQuery(10, 4, seed=0)
     epochs = []
     for epoch in range(2):
         batches.set_epoch(epoch)
@@ -93,7 +94,7 @@ def test_each_epoch_is_a_permutation_of_its_own_and_the_last_batch_holds_the_res
         epochs.append([key for batch in made for key in batch])
         assert sorted(epochs[-1]) == [(epoch, index) for index in range(10)]
     assert [index for _, index in epochs[0]] != [index for _, index in epochs[1]]
-    again = EpochBatches(10, 4, seed=0)
+    again = ByQuery(10, 4, seed=0)
     assert [key for batch in again for key in batch] == epochs[0]
-    other = EpochBatches(10, 4, seed=1)
+    other = ByQuery(10, 4, seed=1)
     assert [key for batch in other for key in batch] != epochs[0]

@@ -11,7 +11,8 @@ from denseflow.errors import DenseflowError
 @contextmanager
 def stage_log(path: str) -> Iterator[None]:
     """Send log messages and warnings to stderr and to a file; turn a user's error into one message and exit code 1."""
-    handlers = [logging.StreamHandler(sys.stderr), logging.FileHandler(path, mode="w", encoding="utf-8")]
+    file = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr), file]
     line = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=line, datefmt="%H:%M:%S", handlers=handlers, force=True)
     logging.captureWarnings(True)

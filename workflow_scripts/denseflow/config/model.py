@@ -47,6 +47,9 @@ class InfoNCE(Section):
     name: Literal["infonce"] = option("infonce", "`infonce`")
     temperature: float = option(0.05, "Scores are divided by it", gt=0)
     in_batch_negatives: bool = option(True, "Whether the other queries' passages in the batch are negatives too")
+    every_positive: bool = option(
+        False, "Whether a query learns from all its positives in the batch, not only from the one drawn", neutral=False
+    )
 
 
 class Recipe(Section):
@@ -56,6 +59,9 @@ class Recipe(Section):
     batch_size: int = option(32, "Queries in a batch", ge=1)
     positive: Literal["random", "first"] = option(
         "random", "Which positive a query is trained with: another at each epoch, or always the first"
+    )
+    queries_per_passage: int | None = option(
+        None, "Make batches by passage: `batch_size` / this many passages with `batch_size` of their queries", ge=1
     )
     positives_per_query: int = option(1, "How often a query comes up in an epoch, with other positives", ge=1)
     negatives_per_query: int = option(1, "Hard negatives a query in a batch, others at each epoch", ge=0)

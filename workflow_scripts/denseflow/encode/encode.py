@@ -33,6 +33,7 @@ def encode_corpus(
     granted_gpus: int,
     threads: int,
     shard_size: int,
+    code: str = "",
     batch_tokens: int | None = None,
 ) -> dict[str, Any]:
     """Write corpus.npy (float32, shape (documents, dimensions)), corpus.ids and corpus.manifest.json.
@@ -48,6 +49,7 @@ def encode_corpus(
         granted_gpus: 0 computes on the CPU.
         threads: How many threads torch may use.
         shard_size: Passages in a shard; a shard's texts are batched by length among themselves.
+        code: The fingerprint of the code, so that no shard of other code is used.
         batch_tokens: See :func:`denseflow.encode.batches.encode_texts`.
 
     Raises:
@@ -56,7 +58,7 @@ def encode_corpus(
     model, facts = _open(model_manifest, dataset_manifest, granted_gpus, threads)
     corpus = dataset_manifest.parent / "corpus.jsonl"
     contract = read_contract(model)
-    shards = Shards(work, sha256_text(facts["inputs"]["model"] + facts["inputs"]["dataset"]))
+    shards = Shards(work, sha256_text(facts["inputs"]["model"] + facts["inputs"]["dataset"] + code))
     ids: list[str] = []
     with progress("passages encoded", _count_lines(corpus)) as advance:
         for start, documents in _pieces(read_corpus(corpus), shard_size):

@@ -1,7 +1,7 @@
 """From the draws of a batch to what the encoder and the loss take."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from denseflow.contract import passage_text, read_contract
-from denseflow.negatives.training_file import TrainingSet
+from denseflow.negatives.training_file import TrainingExample, TrainingSet
 from denseflow.train.examples import Draw
 from denseflow.train.grad_cache import Features
 from denseflow.train.tokens import Tokens
@@ -24,8 +24,8 @@ class Batches:
     """Collates draws; each different passage text of a batch is encoded once.
 
     A batch is a dictionary of ``queries`` and ``passages`` (lists of pieces, shortest texts first, so that little is
-    padded), ``positive`` [Q], ``drawn`` and ``relevant`` [Q, P] as :class:`denseflow.train.losses.infonce.InfoNCE`
-    takes them.
+    padded), ``positive`` [Q], ``drawn``, ``relevant`` and ``positives`` [Q, P] as
+    :class:`denseflow.train.losses.infonce.InfoNCE` takes them.
     """
 
     def __init__(
@@ -49,10 +49,8 @@ class Batches:
         self.queries = Tokens(model, lambda number: examples[number].query, "query")
         self.passages = Tokens(model, texts.__getitem__, "passage")
         # Two queries of the same words are one query to the encoder: what is relevant for one is for the other.
-        by_words: defaultdict[str, set[int]] = defaultdict(set)
-        for example in examples:
-            by_words[example.query].update(self._same_text[passage] for passage in example.relevant)
-        self._relevant = [by_words[example.query] for example in examples]
+        self._relevant = self._by_words(examples, [example.relevant for example in examples])
+        self._positives = self._by_words(examples, [example.positives for example in examples])
 
     def __call__(self, draws: Sequence[Draw]) -> dict[str, Any]:
         """The batch of ``draws``, in an order of its own."""
@@ -66,18 +64,26 @@ class Batches:
         column = {passage: place for place, passage in enumerate(passages)}
 
         drawn = torch.zeros(len(draws), len(passages), dtype=torch.bool)
-        relevant = torch.zeros_like(drawn)
+        relevant, positives = torch.zeros_like(drawn), torch.zeros_like(drawn)
         for row, (draw, texts) in enumerate(zip(draws, drawn_texts, strict=True)):
             drawn[row, [column[text] for text in texts]] = True
-            known = self._relevant[draw.example]
-            relevant[row, [place for place, passage in enumerate(passages) if passage in known]] = True
+            for mask, known in ((relevant, self._relevant), (positives, self._positives)):
+                mask[row, [place for place, passage in enumerate(passages) if passage in known[draw.example]]] = True
         return {
             "queries": self._seeded(self.queries.pieces([draw.example for draw in draws], self.piece_size), seeds),
             "passages": self._seeded(self.passages.pieces(passages, self.piece_size), seeds),
             "positive": torch.tensor([column[texts[0]] for texts in drawn_texts]),
             "drawn": drawn,
             "relevant": relevant,
+            "positives": positives,
         }
+
+    def _by_words(self, examples: Sequence[TrainingExample], passages: Sequence[Iterable[int]]) -> list[set[int]]:
+        """Each example's passages, those of the examples of the same query text included."""
+        by_words: defaultdict[str, set[int]] = defaultdict(set)
+        for example, own in zip(examples, passages, strict=True):
+            by_words[example.query].update(self._same_text[passage] for passage in own)
+        return [by_words[example.query] for example in examples]
 
     def _seeds(self, draws: Sequence[Draw]) -> list[int]:
         """Enough seeds for the pieces of a batch, as its first draw, which is in no other batch, gives them."""

@@ -3,17 +3,20 @@
 Nothing here depends on what was drawn before, so that workers, interruptions and resuming change nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from denseflow.negatives.training_file import TrainingSet
 
-# Keeps the three kinds of draws apart that share a seed.
-_POSITIVES, _NEGATIVES, _ORDER = 0, 1, 2
+# Keeps the kinds of draws apart that share a seed; plans.py and batches.py have theirs.
+_POSITIVES, _NEGATIVES = 0, 1
+
+Key = tuple[int, int] | tuple[int, int, int, int]
+"""(epoch, index) of a draw; or (epoch, index, example, positive), where the plan of the batch chose these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,18 @@ class Draws(Dataset[Draw]):
         """Draws an epoch."""
         return len(self._places)
 
-    def __getitem__(self, key: tuple[int, int]) -> Draw:
-        """The draw at (epoch, index)."""
+    def __getitem__(self, key: Key) -> Draw:
+        """The draw of a key."""
+        if len(key) == 4:
+            epoch, index, number, positive = key
+            negatives = self.examples[number].negatives
+            return Draw(
+                epoch,
+                index,
+                number,
+                positive,
+                self._take(negatives, self.negatives_per_query, epoch, number, _NEGATIVES),
+            )
         epoch, index = key
         number, repetition = self._places[index]
         example = self.examples[number]
@@ -80,8 +93,10 @@ class Draws(Dataset[Draw]):
             positive = example.positives[repetition]
         else:
             (positive,) = self._take(example.positives, 1, turn, number, _POSITIVES)
-        negatives = self._take(example.negatives, self.negatives_per_query, turn, number, _NEGATIVES)
-        return Draw(epoch, index, number, positive, negatives)
+        return Draw(epoch, index, number, positive, self._negatives(number, turn))
+
+    def _negatives(self, number: int, turn: int) -> tuple[int, ...]:
+        return self._take(self.examples[number].negatives, self.negatives_per_query, turn, number, _NEGATIVES)
 
     def _take(self, passages: Sequence[int], count: int, turn: int, number: int, kind: int) -> tuple[int, ...]:
         count = min(count, len(passages))
@@ -93,26 +108,3 @@ class Draws(Dataset[Draw]):
     def lacking_negatives(self) -> int:
         """How many examples have fewer negatives than a draw asks for."""
         return sum(len(example.negatives) < self.negatives_per_query for example in self.examples)
-
-
-class EpochBatches(Sampler[list[tuple[int, int]]]):
-    """The keys of each batch of an epoch: a seeded permutation, cut; the last batch holds what is left."""
-
-    def __init__(self, size: int, batch_size: int, seed: int) -> None:
-        """Batches of ``batch_size`` keys, of ``size`` draws an epoch."""
-        self.size, self.batch_size, self.seed = size, batch_size, seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Give the batches of ``epoch`` (from 0) at the next iteration; transformers' Trainer calls this."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        """Batches an epoch."""
-        return -(-self.size // self.batch_size)
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        """Yield lists of (epoch, index)."""
-        order = np.random.default_rng([self.seed, self.epoch, _ORDER]).permutation(self.size).tolist()
-        for start in range(0, self.size, self.batch_size):
-            yield [(self.epoch, index) for index in order[start : start + self.batch_size]]

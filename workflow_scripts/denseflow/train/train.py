@@ -23,9 +23,10 @@ from denseflow.train.arguments import count_steps, training_arguments, usable_pr
 from denseflow.train.batches import Batches
 from denseflow.train.checkpoints import Checkpoints
 from denseflow.train.dropout import set_dropout
-from denseflow.train.examples import Draws, EpochBatches
+from denseflow.train.examples import Draws
 from denseflow.train.interruption import stop_on_signal
 from denseflow.train.losses.infonce import InfoNCE
+from denseflow.train.plans import BatchPlan, ByPassage, ByQuery
 from denseflow.train.preflight import preflight
 from denseflow.train.step_progress import StepProgress
 from denseflow.train.trainer import CheckpointTimes, RetrieverTrainer
@@ -49,6 +50,7 @@ def train(
     micro_batch: int | None,
     checkpoint_minutes: float,
     contract: dict[str, Any],
+    code: str = "",
     checkpoint_steps: int | None = None,
 ) -> dict[str, Any]:
     """Train an encoder, going on from the newest whole checkpoint of the very same training in ``work``.
@@ -72,6 +74,7 @@ def train(
             above 32 act as 32. From 32 on, this changes no result beyond floating point.
         checkpoint_minutes: Time between checkpoints.
         contract: What differs from the base encoder's contract; None or a missing key keeps it.
+        code: The fingerprint of the code, so that no checkpoint of other code is resumed.
         checkpoint_steps: Steps between further checkpoints.
 
     Returns:
@@ -98,7 +101,8 @@ def train(
         positive=recipe["positive"],
         positives_per_query=recipe["positives_per_query"],
     )
-    steps = count_steps(recipe, len(EpochBatches(len(draws), recipe["batch_size"], seed)))
+    plan = _plan(draws, recipe, seed)
+    steps = count_steps(recipe, len(plan))
     found = preflight(training_set, draws, recipe, model, steps=steps, seed=seed)
     definition = {
         "recipe": recipe,
@@ -107,6 +111,7 @@ def train(
         "precision": precision,
         "device": torch.device(device).type,
         "inputs": inputs,
+        "code": code,
         "versions": {package: version(package) for package in ("torch", "transformers", "sentence-transformers")},
     }
     checkpoints = Checkpoints(work, definition)
@@ -115,8 +120,9 @@ def train(
             model,
             training_arguments(recipe, steps=steps, precision=precision, device=device, seed=seed, work=work),
             draws,
+            plan,
             Batches(model, training_set, seed=seed, micro_batch=micro_batch),
-            InfoNCE(recipe["loss"]["temperature"], recipe["loss"]["in_batch_negatives"], kept_contract.similarity),
+            _loss(recipe["loss"], kept_contract.similarity),
             grad_cache=micro_batch is not None,
             checkpoints=checkpoints,
             checkpoint_times=CheckpointTimes(checkpoint_minutes, checkpoint_steps),
@@ -146,6 +152,19 @@ def train(
     )
     shutil.rmtree(work, ignore_errors=True)
     return manifest
+
+
+def _plan(draws: Draws, recipe: dict[str, Any], seed: int) -> BatchPlan:
+    queries_per_passage = recipe.get("queries_per_passage")
+    if queries_per_passage is not None:
+        return ByPassage(draws, recipe["batch_size"], queries_per_passage, seed)
+    return ByQuery(len(draws), recipe["batch_size"], seed)
+
+
+def _loss(options: dict[str, Any], similarity: str) -> InfoNCE:
+    return InfoNCE(
+        options["temperature"], options["in_batch_negatives"], similarity, options.get("every_positive", False)
+    )
 
 
 def _prepare_model(model: SentenceTransformer, recipe: dict[str, Any]) -> None:

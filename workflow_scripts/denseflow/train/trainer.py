@@ -19,10 +19,11 @@ from transformers.trainer import TRAINER_STATE_NAME
 from denseflow.errors import DenseflowError
 from denseflow.train.batches import Batches
 from denseflow.train.checkpoints import Checkpoints
-from denseflow.train.examples import Draws, EpochBatches
+from denseflow.train.examples import Draws
 from denseflow.train.grad_cache import GradCache, encode_pieces
 from denseflow.train.interruption import StopRequest
 from denseflow.train.losses.infonce import InfoNCE
+from denseflow.train.plans import BatchPlan
 
 LOG = logging.getLogger("denseflow")
 
@@ -59,6 +60,7 @@ class RetrieverTrainer(Trainer):
         model: SentenceTransformer,
         arguments: TrainingArguments,
         draws: Draws,
+        plan: BatchPlan,
         batches: Batches,
         loss: InfoNCE,
         *,
@@ -72,7 +74,8 @@ class RetrieverTrainer(Trainer):
         Args:
             model: The encoder.
             arguments: The Trainer's own options.
-            draws: What is seen in each epoch.
+            draws: What is seen of each query in each epoch.
+            plan: Which draws make a batch.
             batches: Makes batches of draws.
             loss: The loss of a batch.
             grad_cache: Whether to hold the activations of one piece at a time only.
@@ -82,7 +85,7 @@ class RetrieverTrainer(Trainer):
         """
         super().__init__(model=model, args=arguments, train_dataset=draws, data_collator=batches)
         self.remove_callback(PrinterCallback)
-        self.encoder, self.draws, self.infonce = model, draws, loss
+        self.encoder, self.draws, self.plan, self.infonce = model, draws, plan, loss
         self.grad_cache = GradCache(model, self.accelerator.backward) if grad_cache else None
         self.checkpoints = checkpoints
         self.stop = stop
@@ -92,8 +95,7 @@ class RetrieverTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader:
         """The batches of an epoch. accelerate has nothing to do to them on one device."""
-        sampler = EpochBatches(len(self.draws), self.args.per_device_train_batch_size, self.args.seed)
-        return _EpochLoader(self.draws, batch_sampler=sampler, collate_fn=self.data_collator)
+        return _EpochLoader(self.draws, batch_sampler=self.plan, collate_fn=self.data_collator)
 
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
@@ -175,7 +177,7 @@ class _Window:
     def count(self, inputs: dict[str, Any], loss: InfoNCE) -> None:
         drawn, relevant = inputs["drawn"], inputs["relevant"]
         self.sequences += sum(drawn.shape)
-        known = loss.excluded(**_targets(inputs)) & relevant
+        known = loss.excluded(inputs["positive"], drawn, relevant) & relevant
         self.masked += int(known.sum())
         self.candidates += drawn.numel() - len(drawn)
 
@@ -210,4 +212,4 @@ class _CheckpointClock(TrainerCallback):
 
 
 def _targets(inputs: dict[str, Any]) -> dict[str, Tensor]:
-    return {name: inputs[name] for name in ("positive", "drawn", "relevant")}
+    return {name: inputs[name] for name in ("positive", "drawn", "relevant", "positives")}

@@ -19,6 +19,10 @@ class InfoNCE:
     ``in_batch_negatives``, only those of them that were drawn for i. A passage outside C(i) gets the logit minus
     infinity, so that it takes no share of the softmax (a logit of 0 would).
 
+    With ``every_positive`` a query learns from each of its positives P(i) that is in the batch, against the same
+    negatives, by the mean over p in P(i) of the loss above with p in the place of p(i). Take it where queries have many
+    positives, as in batches by passage.
+
     Sources: van den Oord et al. 2018 (https://arxiv.org/abs/1807.03748), equation 4; with in-batch and hard
     negatives: Karpukhin et al. 2020 (https://arxiv.org/abs/2004.04906), equation 2.
 
@@ -26,13 +30,23 @@ class InfoNCE:
         temperature: t, divides every similarity; above 0.
         in_batch_negatives: Whether the passages drawn for the other queries of the batch are negatives too.
         similarity: The encoder's: ``dot``, or ``cosine`` (which are the same where vectors have length 1).
+        every_positive: Whether all positives of a query in the batch count, or only the one drawn for it.
     """
 
     temperature: float
     in_batch_negatives: bool = True
     similarity: str = "cosine"
+    every_positive: bool = False
 
-    def __call__(self, queries: Tensor, passages: Tensor, positive: Tensor, drawn: Tensor, relevant: Tensor) -> Tensor:
+    def __call__(
+        self,
+        queries: Tensor,
+        passages: Tensor,
+        positive: Tensor,
+        drawn: Tensor,
+        relevant: Tensor,
+        positives: Tensor | None = None,
+    ) -> Tensor:
         """The mean loss of Q queries over P different passages of dimension d, a scalar in float32 or finer.
 
         Args:
@@ -41,14 +55,21 @@ class InfoNCE:
             positive: [Q] the row of ``passages`` that is each query's positive.
             drawn: [Q, P] bool, the positive and the hard negatives that were drawn for the query.
             relevant: [Q, P] bool, the known relevant passages of the query.
+            positives: [Q, P] bool, those of them that are positives; for ``every_positive``.
         """
         precision = torch.promote_types(queries.dtype, torch.float32)
         queries, passages = queries.to(precision), passages.to(precision)
         if self.similarity == "cosine":
             queries, passages = F.normalize(queries, dim=-1), F.normalize(passages, dim=-1)
         logits = queries @ passages.T / self.temperature
-        logits = logits.masked_fill(self.excluded(positive, drawn, relevant), -torch.inf)
-        return F.cross_entropy(logits, positive)
+        excluded = self.excluded(positive, drawn, relevant)
+        if not self.every_positive or positives is None:
+            return F.cross_entropy(logits.masked_fill(excluded, -torch.inf), positive)
+        targets = positives.scatter(1, positive[:, None], value=True)
+        # The lowest number stands for minus infinity: a query without any negative has a loss and a gradient of 0.
+        negatives = logits.masked_fill(excluded | targets, torch.finfo(logits.dtype).min).logsumexp(1, keepdim=True)
+        losses = F.softplus(negatives - logits) * targets
+        return (losses.sum(1) / targets.sum(1)).mean()
 
     def excluded(self, positive: Tensor, drawn: Tensor, relevant: Tensor) -> Tensor:
         """[Q, P] bool: the passages that are no candidates of a query; shapes as in :meth:`__call__`."""
