@@ -87,3 +87,48 @@ def test_temperature_acts_in_every_mode(similarity, in_batch_negatives):
 def test_half_precision_embeddings_give_a_loss_in_float32():
     queries, passages = (tensor.detach().bfloat16() for tensor in embeddings())
     assert InfoNCE(0.01)(queries, passages, **masks()).dtype == torch.float32
+
+
+def test_every_positive_is_the_mean_over_a_query_s_positives_against_the_same_negatives():
+    queries, passages = (tensor.double() for tensor in embeddings())
+    given = masks()
+    given["relevant"][0, 1] = True
+    given["positives"] = given["relevant"].clone()
+    loss = InfoNCE(0.1, similarity="dot", every_positive=True)(queries, passages, **given)
+    scores = (queries @ passages.T / 0.1).exp()
+    expected = torch.zeros((), dtype=torch.double)
+    for row in range(QUERIES):
+        negatives = scores[row][~given["relevant"][row]].sum()
+        of_each = [-(s / (s + negatives)).log() for s in scores[row][given["relevant"][row]]]
+        expected = expected + torch.stack(of_each).mean() / QUERIES
+    torch.testing.assert_close(loss, expected)
+    assert not torch.allclose(loss, InfoNCE(0.1, similarity="dot")(queries, passages, **given))
+
+
+def test_every_positive_equals_the_one_drawn_where_there_is_no_other():
+    queries, passages = embeddings()
+    given = masks()
+    loss = InfoNCE(0.1, every_positive=True)(queries, passages, **given, positives=given["relevant"])
+    torch.testing.assert_close(loss, InfoNCE(0.1)(queries, passages, **given))
+
+
+def test_what_is_relevant_but_no_positive_counts_neither_way_with_every_positive():
+    queries, passages = embeddings()
+    given = masks()
+    positives = given["relevant"].clone()
+    given["relevant"][0, 7] = True
+    loss = InfoNCE(0.1, every_positive=True)(queries, passages, **given, positives=positives)
+    gradient = torch.autograd.grad(loss, queries, retain_graph=True)[0]
+    moved = passages.detach().clone()
+    moved[7] = -moved[7]
+    other = InfoNCE(0.1, every_positive=True)(queries, moved, **given, positives=positives)
+    torch.testing.assert_close(gradient[0], torch.autograd.grad(other, queries)[0][0])
+
+
+def test_a_query_without_negatives_has_a_loss_and_a_gradient_of_0_with_every_positive():
+    queries, passages = embeddings()
+    given = masks()
+    given["relevant"][:] = True
+    loss = InfoNCE(0.1, every_positive=True)(queries, passages, **given, positives=given["relevant"])
+    assert loss.item() == 0
+    assert torch.autograd.grad(loss, queries)[0].abs().max() == 0

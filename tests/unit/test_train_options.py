@@ -69,6 +69,7 @@ CHANGES = {
     "precision": {"precision": "bf16"},
     "positive": {"positive": "first"},
     "positives_per_query": {"positives_per_query": 2},
+    "queries_per_passage": {"queries_per_passage": 2},
     "dropout": {"dropout": 0.0},
     "seed": {"seed": 1},
     "contract.query_prefix": {"contract": {"query_prefix": "what "}},
@@ -80,6 +81,13 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_each_option_changes_the_weights(change, base, training_file, plain, tmp_path):
     assert not close(weights(run(base, training_file, tmp_path, **change)), weights(plain))
+
+
+def test_every_positive_changes_the_weights_of_the_same_batches(base, training_file, tmp_path):
+    batches = {"batch_size": 20, "positives_per_query": 2, "negatives_per_query": 0}
+    one = weights(run(base, training_file, tmp_path / "one", **batches))
+    every = {**RECIPE["loss"], "every_positive": True}
+    assert not close(one, weights(run(base, training_file, tmp_path / "every", loss=every, **batches)))
 
 
 def test_query_prefix_and_lengths_are_saved_with_the_model(base, training_file, tmp_path):

@@ -23,6 +23,7 @@ OPTIONS = {
         "accumulation": 2,
         "gradient_checkpointing": True,
     },
+    "batches by passage": {"epochs": 6.0, "batch_size": 20, "queries_per_passage": 2},
 }
 """All take 12 steps, 3 or 2 an epoch, with dropout 0.1."""
 
@@ -88,7 +89,7 @@ def run_until(step, monkeypatch, *args, **changes):
             run(*args, **changes)
 
 
-@pytest.mark.parametrize(("name", "every"), list(zip(OPTIONS, (4, 1, 1, 4), strict=True)))
+@pytest.mark.parametrize(("name", "every"), list(zip(OPTIONS, (4, 1, 1, 4, 3), strict=True)))
 def test_an_interrupted_training_ends_with_the_same_weights(
     name, every, base, training_file, uninterrupted, tmp_path, monkeypatch
 ):
