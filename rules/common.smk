@@ -1,5 +1,6 @@
 import os
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
@@ -17,6 +18,9 @@ except DenseflowError as error:
     raise WorkflowError(str(error)) from None
 
 R = graph.results
+
+# By this the jobs of one run know each other, so that what concerns them all is said once.
+os.environ.setdefault("DENSEFLOW_RUN", f"{os.getpid()}-{time.time_ns()}")
 
 # Snakemake does not look at what was altered inside a result. What a manifest lists is compared with it here, and the
 # stage that made the altered file runs again: the graph is told when the inputs of the last rules are asked for.

@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
 
 from denseflow import device
-from denseflow.device import Facts, choose_device, find_facts, lease, make_deterministic, set_threads
+from denseflow.device import RUN, Facts, choose_device, find_facts, lease, make_deterministic, set_threads
 from denseflow.errors import DenseflowError
 
 GPU = Facts(hardware=["/dev/nvidia0"], devices=["uuid-a", "uuid-b"], torch_cuda="12.8")
@@ -56,6 +57,14 @@ def test_a_grant_on_a_machine_without_a_gpu_is_said_loudly_once_and_uses_the_cpu
     with caplog.at_level(logging.WARNING, logger="denseflow"):
         assert choose_device(1, facts=Facts(reason="no driver"), environment={}) == "cpu"
     assert [record.message.split(":")[0] for record in caplog.records] == ["NO GPU"]
+
+
+def test_of_the_jobs_of_one_run_only_the_first_is_loud_about_it(caplog, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with caplog.at_level(logging.INFO, logger="denseflow"):
+        for run in ("1", "1", "2"):
+            choose_device(1, facts=Facts(), environment={RUN: run})
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "WARNING"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 ASSIGNMENTS = (VISIBLE, "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
 """Variables by which a scheduler or a user assigns GPUs to a process."""
 
+RUN = "DENSEFLOW_RUN"
+"""The variable by which the workflow tells its jobs apart from another run's."""
+
 # Asked in a process of its own: once this one has touched CUDA, it can no longer be limited to one device.
 _PROBE = """
 import json, torch
@@ -78,15 +81,17 @@ def choose_device(
     if granted_gpus < 1:
         return "cpu"
     environment = os.environ if environment is None else environment
+    temporary = Path(tempfile.gettempdir())
     facts = find_facts(environment) if facts is None else facts
     if facts.devices:
-        folder = Path(tempfile.gettempdir()) / "denseflow-gpus" if leases is None else leases
-        place = lease(facts.devices, folder)
+        place = lease(facts.devices, temporary / "denseflow-gpus" if leases is None else leases)
         visible = environment.get(VISIBLE, "")
         environment[VISIBLE] = visible.split(",")[place].strip() if visible.strip() else str(place)
         return "cuda"
     if not facts.hardware and not facts.assigned:
-        LOG.warning(
+        first = _first_time(environment.get(RUN), temporary)
+        LOG.log(
+            logging.WARNING if first else logging.INFO,
             "NO GPU: a GPU was granted (--resources gpu=%d), but this machine has none. Computing on the CPU, which "
             "is slower; --resources gpu=0 says so from the start.",
             granted_gpus,
@@ -99,6 +104,17 @@ def choose_device(
         f"{build}; it says: {facts.reason or 'nothing'}. Install a torch that fits the driver (nvidia-smi shows its "
         "version; see https://pytorch.org/get-started/locally), or compute on the CPU with --resources gpu=0"
     )
+
+
+def _first_time(run: str | None, folder: Path) -> bool:
+    """Whether no job of this run of the workflow has said it on this machine."""
+    if run is None:
+        return True
+    try:
+        (folder / f"denseflow-{run}-no-gpu").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def find_facts(environment: Mapping[str, str], root: Path = Path("/")) -> Facts:

@@ -14,8 +14,15 @@ import jnius_config
 
 from denseflow.errors import DenseflowError
 
-# No handlers for signals (-Xrs), so that SIGINT and SIGTERM reach Python; English numbers, for the log is read.
-_OPTIONS = ("-Xrs", "-XX:-UsePerfData", "-Duser.language=en", "-Duser.country=US")
+# No handlers for signals (-Xrs), so that SIGINT and SIGTERM reach Python; English numbers, for the log is read; and no
+# warning that Lucene 9 does what a later Java will forbid.
+_OPTIONS = (
+    "-Xrs",
+    "-XX:-UsePerfData",
+    "-Duser.language=en",
+    "-Duser.country=US",
+    "--sun-misc-unsafe-memory-access=allow",
+)
 
 
 def anserini_jar() -> Path:

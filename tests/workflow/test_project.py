@@ -1,0 +1,63 @@
+"""The project's own experiments and rules, as Snakemake sees them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, Workflow
+
+EXPERIMENTS = [path.stem for path in sorted((PROJECT / "config" / "experiments").glob("*.yaml"))]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """A copy of the project with its own configuration and no results."""
+    workflow = Workflow(tmp_path_factory.mktemp("project"))
+    shutil.rmtree(workflow.folder / "config")
+    shutil.copytree(PROJECT / "config", workflow.folder / "config")
+    return workflow
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_each_experiment_has_a_plan_with_all_eight_stages(project, experiment):
+    planned = project.planned("--config", f"experiments=[{experiment}]")
+    assert set(planned) == {
+        "dataset", "bm25_index", "bm25_search", "negatives", "pretrained", "train", "encode_corpus", "encode_queries",
+        "search", "evaluate", "report",
+    }  # fmt: skip
+
+
+def test_snakemake_s_linter_finds_nothing(project):
+    assert "Congratulations" in project.make("--lint")
+
+
+def test_a_mistake_in_the_configuration_stops_before_anything_runs_with_its_message(project):
+    done = project.run("--config", "experiments=[quickstrat]")
+    assert done.returncode != 0
+    assert "did you mean 'quickstart'?" in done.stdout + done.stderr
+    assert not (project.folder / "results").exists()
+
+
+def test_every_rule_declares_log_benchmark_environment_threads_memory_and_run_time():
+    for file in sorted((PROJECT / "rules").glob("*.smk")):
+        rules = file.read_text(encoding="utf-8").split("\nrule ")[1:] or [file.read_text(encoding="utf-8")]
+        for rule in [rule for rule in rules if "script:" in rule]:
+            for directive in ("log:", "benchmark:", "conda:", "threads:", "mem_mb=", "runtime=", "params:", "output:"):
+                assert directive in rule, f"{file.name}: no {directive}"
+
+
+def test_training_and_encoding_declare_their_gpu_and_nothing_else_does():
+    with_gpu = [path.stem for path in sorted((PROJECT / "rules").glob("*.smk")) if "gpu=1" in Path(path).read_text()]
+    assert with_gpu == ["encode", "train"]
+
+
+@pytest.mark.parametrize(("limit", "said"), [("gpu=0", False), ("gpu=1", True), ("mem_mb=99999", True)])
+def test_a_granted_gpu_that_the_machine_lacks_is_spoken_of_and_the_cpu_used(workflow, limit, said):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    shutil.rmtree(workflow.folder / "results/encode")
+    text = workflow.make("results/encode/docs/tiny/pretrained/queries.test.manifest.json", "--resources", limit)
+    assert ("GPU" in text) == said
+    assert "encoding on cpu" in text
