@@ -65,7 +65,9 @@ class Recipe(Section):
     )
     positives_per_query: int = option(1, "How often a query comes up in an epoch, with other positives", ge=1)
     negatives_per_query: int = option(1, "Hard negatives a query in a batch, others at each epoch", ge=0)
-    epochs: float = option(3.0, "Passes over the training queries", gt=0)
+    epochs: float = option(
+        3.0, "Passes over the training queries; over their positives where batches are made by passage", gt=0
+    )
     max_steps: int | None = option(None, "Stop after so many optimizer steps, whatever `epochs` says", ge=1)
     learning_rate: float = option(2e-5, "The highest learning rate", gt=0)
     schedule: Literal["linear", "cosine", "constant"] = option("linear", "The learning rate's way after the warm-up")
