@@ -11,9 +11,9 @@ class Workflow(Section):
     experiments: list[Name] = required("Names from config/experiments", min_length=1)
     results: Text = option("results", "The folder for everything that is made")
     checkpoint_minutes: float = option(
-        5.0, "Time between two checkpoints of a training; changing it reruns nothing", gt=0
+        2.0, "Time between two checkpoints of a training; changing it reruns nothing", gt=0
     )
-    encode_shard: int = option(20000, "Passages in a restartable piece of encoding; changing it reruns nothing", ge=1)
+    encode_shard: int = option(2000, "Passages in a restartable piece of encoding; changing it reruns nothing", ge=1)
 
     @field_validator("experiments", mode="before")
     @classmethod
