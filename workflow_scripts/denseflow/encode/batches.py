@@ -10,7 +10,7 @@ from sentence_transformers.util import batch_to_device
 
 from denseflow.encoder import Kind, dimensions, tokenize
 
-CPU_BATCH_TOKENS = 16384  # smaller batches make threads wait for each other more often
+CPU_BATCH_TOKENS = 4096  # larger ones leave the caches, smaller ones make threads wait: see benchmarks/encoding.py
 GPU_BATCH_TOKENS = 32768
 
 _UNPADDED = {"text": {"padding": False}, "common": {"return_tensors": None}}
