@@ -14,14 +14,21 @@ DOCS = Path(__file__).resolve().parent
 README = DOCS.parent / "README.md"
 
 
+def excerpt(table: str) -> str:
+    """The verdicts and numbers of a table.md as a part of another page: no headings, no notes on how to read it."""
+    numbers = table.split("\n## How to read it")[0].split("\n", 1)[1]
+    return re.sub(r"^## (.*)$", r"**\1**", numbers, flags=re.MULTILINE).strip()
+
+
 def with_table(readme: str, name: str, table: str) -> str:
     """The README with an experiment's table between its two marks; the same text where it has no marks for it."""
     marked = re.compile(rf"(<!-- table: {re.escape(name)} -->\n).*?(<!-- end of table -->)", re.DOTALL)
-    return marked.sub(lambda found: f"{found.group(1)}\n{table.strip()}\n\n{found.group(2)}", readme)
+    return marked.sub(lambda found: f"{found.group(1)}\n{excerpt(table)}\n\n{found.group(2)}", readme)
 
 
 def main(results: Path) -> None:
     """Update docs/results and README.md from a results folder."""
+    (DOCS / "results").mkdir(exist_ok=True)
     for path in sorted((results / "experiments").glob("*/table.md")):
         name, table = path.parent.name, path.read_text(encoding="utf-8")
         (DOCS / "results" / f"{name}.md").write_text(table, encoding="utf-8")
