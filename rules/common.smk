@@ -32,11 +32,10 @@ for file in [file for files in damaged.values() for file in files]:
 
 wildcard_constraints:
     dataset=r"[A-Za-z0-9_.-]+",
-    split=r"[A-Za-z0-9_.-]+",
+    split=r"[A-Za-z0-9_-]+",
     negatives=r"[A-Za-z0-9_.-]+",
     model=r"[A-Za-z0-9_.-]+",
     experiment=r"[A-Za-z0-9_.-]+",
-    settings=r"[A-Za-z0-9_.-]+",
     analyzer=r"[A-Za-z0-9-]+",
     seed=r"\d+",
     variant=r"pretrained|seed\d+",

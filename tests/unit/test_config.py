@@ -176,6 +176,11 @@ def test_an_unknown_type_of_source_is_refused_with_the_known_ones(folder):
     assert "'ir_datasets', 'beir', 'package_docs'" in text
 
 
+def test_a_split_with_a_point_in_its_name_is_refused(folder):
+    change(folder, "datasets/d", "- train", "- train.1")
+    assert "key 'source.splits[0]': found 'train.1'" in message(folder)
+
+
 def test_a_name_that_would_leave_the_results_folder_is_refused(folder):
     assert "experiments[0]" in message(folder, experiments=["../e"])
 

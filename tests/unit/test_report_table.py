@@ -89,8 +89,13 @@ def test_the_table_has_a_row_a_system_and_measure_in_long_form(setup):
     rows = rows_of(folder)
     assert list(rows) == [("before", "RR"), ("after", "RR"), ("before", "P@5"), ("after", "P@5")]
     before, after = rows["before", "RR"], rows["after", "RR"]
-    assert (before["mean"], before["verdict"], before["difference"], before["wins"]) == ("0.333333", "before", "", "")
-    assert (after["mean"], after["difference"], after["queries"]) == ("1", "0.666667", "60")
+    assert (before["mean"], before["verdict"], before["difference"], before["wins"]) == (
+        "0.3333333333",
+        "before",
+        "",
+        "",
+    )
+    assert (after["mean"], after["difference"], after["queries"]) == ("1", "0.6666666667", "60")
     assert (after["wins"], after["ties"], after["losses"]) == ("60", "0", "0")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from denseflow.config.section import Name, Section, Text, option, required
+from denseflow.config.section import Name, Section, SplitName, Text, option, required
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -13,7 +13,7 @@ class IrDatasetsSource(Section):
     """Any collection of the ir_datasets catalogue."""
 
     type: Literal["ir_datasets"] = required("`ir_datasets`")
-    splits: dict[Name, Text] = required(
+    splits: dict[SplitName, Text] = required(
         "The id of each split, such as `test: beir/nfcorpus/test`; all must share one set of documents", min_length=1
     )
 
@@ -28,7 +28,7 @@ class BeirSource(Section):
     path: Text | None = option(None, "The folder, .zip or .tar.gz, relative to the working directory")
     url: Text | None = option(None, "Where to download an archive from, instead of `path`")
     sha256: Sha256 | None = option(None, "The download's SHA-256, required with `url`")
-    splits: list[Name] = required("The splits to take, such as `[train, dev, test]`", min_length=1)
+    splits: list[SplitName] = required("The splits to take, such as `[train, dev, test]`", min_length=1)
 
     @model_validator(mode="after")
     def _path_or_download(self) -> "BeirSource":

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import field_validator, model_validator
 
-from denseflow.config.section import Name, Section, Text, option, required
+from denseflow.config.section import Name, Section, SplitName, Text, option, required
 from denseflow.evaluate.names import check_measure
 
 
@@ -12,7 +12,7 @@ class EvaluationSet(Section):
     """A dataset's split to search and score."""
 
     dataset: Name = required("A name from config/datasets")
-    split: Name = option("test", "One of its splits")
+    split: SplitName = option("test", "One of its splits")
 
 
 class Bm25(Section):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from denseflow.config.section import Name, Section, Text, option, required
+from denseflow.config.section import Name, Section, SplitName, Text, option, required
 
 
 class Contract(Section):
@@ -86,7 +86,7 @@ class TrainingData(Section):
     """What a model is trained on: a dataset's split with mined negatives, or a file in Tevatron's format."""
 
     dataset: Name | None = option(None, "A name from config/datasets")
-    split: Name | None = option(None, "One of its splits; `train` where it is left out")
+    split: SplitName | None = option(None, "One of its splits; `train` where it is left out")
     negatives: Name | None = option(None, "A name from config/negatives")
     file: Text | None = option(None, "A jsonl file in Tevatron's format, instead of the three above")
 

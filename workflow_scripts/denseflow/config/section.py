@@ -9,6 +9,9 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A name that becomes part of a path: letters, digits, ``_``, ``.`` and ``-``."""
 
+SplitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+"""The name of a split: as :data:`Name`, but without ``.``, which sets it apart from the dataset in paths."""
+
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 

@@ -84,7 +84,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 def _cell(value: str | float | None) -> str:
     if value is None or value != value:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _value(kind: object, cell: str) -> str | float | None:
