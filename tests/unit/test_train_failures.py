@@ -12,16 +12,6 @@ from denseflow.manifest import read_manifest
 from denseflow.train.losses.infonce import InfoNCE
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return make_base(tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture(scope="module")
-def training_file(tmp_path_factory):
-    return make_training_file(tmp_path_factory.mktemp("data") / "train.jsonl")
-
-
 @pytest.mark.parametrize("micro_batch", [None, 4])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_and_writes_no_model(

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
-from tiny_training import RECIPE, history, make_base, make_training_file, run, same, weights
+from tiny_training import RECIPE, history, run, same, weights
 
 from denseflow.encoder import load_encoder
 from denseflow.errors import DenseflowError
@@ -14,16 +14,6 @@ from denseflow.manifest import read_manifest
 from denseflow.train.arguments import count_steps, training_arguments
 from denseflow.train.batches import Batches
 from denseflow.train.dropout import set_dropout
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return make_base(tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture(scope="module")
-def training_file(tmp_path_factory):
-    return make_training_file(tmp_path_factory.mktemp("data") / "train.jsonl")
 
 
 @pytest.fixture(scope="module")

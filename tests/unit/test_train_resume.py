@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_training import history, make_base, make_training_file, run, same, weights
+from tiny_training import history, make_training_file, run, same, weights
 
 from denseflow.train.trainer import RetrieverTrainer
 
@@ -42,16 +42,6 @@ try:
 except DenseflowError as error:
     sys.exit(str(error))
 """
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return make_base(tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture(scope="module")
-def training_file(tmp_path_factory):
-    return make_training_file(tmp_path_factory.mktemp("data") / "train.jsonl")
 
 
 @pytest.fixture(scope="module")
