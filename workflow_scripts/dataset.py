@@ -1,6 +1,7 @@
 """Export a collection: corpus, queries and judgements of each split."""
 
 import json
+import logging
 from pathlib import Path
 
 from denseflow.dataset.export import export
@@ -8,4 +9,6 @@ from denseflow.stage_log import stage_log
 
 with stage_log(snakemake.log[0]):
     options = json.loads(snakemake.params.options)
-    export(options["source"], Path(snakemake.output.manifest).parent)
+    manifest = export(options["source"], Path(snakemake.output.manifest).parent)
+    for warning in manifest["warnings"]:
+        logging.warning("%s", warning)

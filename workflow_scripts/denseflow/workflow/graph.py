@@ -17,6 +17,7 @@ from denseflow.workflow.fingerprint import fingerprint, pins
 from denseflow.workflow.integrity import Digests, damaged_files
 
 PRETRAINED = "pretrained"
+BEIR_FILES = ("corpus.jsonl*", "queries.jsonl*", "qrels/*.tsv*")
 
 
 class RankedSystem(NamedTuple):
@@ -54,7 +55,7 @@ class Graph:
         source = self.registry.datasets[name].source
         options: dict = {"source": source}
         if isinstance(source, BeirSource) and source.path is not None:
-            options["content"] = self._digests.of_tree(Path(source.path))
+            options["content"] = self._digests.of_tree(Path(source.path), BEIR_FILES)
         return canonical(options)
 
     def negatives_options(self, dataset: str, split: str, name: str) -> str:

@@ -1,7 +1,7 @@
 """Finding results and input files that were altered behind Snakemake's back."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,12 @@ class Digests:
             self._changed = True
         return known[2]
 
-    def of_tree(self, path: Path) -> dict[str, str]:
-        """The sums of a file, or of all files below a folder, by relative name."""
+    def of_tree(self, path: Path, patterns: Sequence[str] = ("**/*",)) -> dict[str, str]:
+        """The sums of a file, or of a folder's files that match one of the patterns, by relative name."""
         if path.is_file():
             return {path.name: self.of(path)}
-        return {str(file.relative_to(path)): self.of(file) for file in sorted(path.rglob("*")) if file.is_file()}
+        files = {file for pattern in patterns for file in path.glob(pattern) if file.is_file()}
+        return {str(file.relative_to(path)): self.of(file) for file in sorted(files)}
 
     def save(self) -> None:
         """Keep what was learnt for the next call."""
