@@ -47,6 +47,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(RUN): requirements.lock requirements-pyserini.txt | $(VENV)/bin/python
+	@echo "Installing what requirements.lock pins into $(VENV); this takes a few minutes."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) --no-deps -r requirements-pyserini.txt
 	touch $@

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
+from tiny import make_tiny_model
 
 from denseflow.manifest import write_manifest
 from denseflow.train.train import train
-from tiny import make_tiny_model
 
 RECIPE: dict[str, Any] = {
     "loss": {"name": "infonce", "temperature": 0.1, "in_batch_negatives": True},

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
+from tiny import make_tiny_bert, make_tiny_model
 from transformers import BertModel, RobertaConfig, RobertaModel
 
 from denseflow.collection import Document
 from denseflow.encoder import apply_contract, load_encoder, passage_text, read_contract, save_encoder, tokenize
 from denseflow.errors import DenseflowError
-from tiny import make_tiny_bert, make_tiny_model
 
 TEXT = "the effect of diet on the risk of heart disease in women and men"
 CHANGES = {

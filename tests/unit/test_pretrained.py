@@ -13,13 +13,13 @@ from fake_hub import FakeHub
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
+from tiny import make_tiny_bert, make_tiny_model
 
 from denseflow.encoder import load_encoder
 from denseflow.errors import DenseflowError
 from denseflow.manifest import read_manifest
 from denseflow.train.model_files import wanted_files
 from denseflow.train.pretrained import find_in_package, prepare
-from tiny import make_tiny_bert, make_tiny_model
 
 TEXTS = ["the effect of diet", "which fish is in milk"]
 

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, Workflow
+from project_copy import PROJECT, Workflow
 
 EXPERIMENTS = [path.stem for path in sorted((PROJECT / "config" / "experiments").glob("*.yaml"))]
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import PROJECT, Workflow
+from project_copy import PROJECT, Workflow
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
