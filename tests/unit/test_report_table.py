@@ -284,6 +284,15 @@ def test_the_terminal_shows_the_table_again_from_its_file_in_80_columns(setup):
     assert "after is better than before on RR (+0.6667" in text
 
 
+def test_measures_that_do_not_fit_beside_each_other_go_below_and_nothing_is_cut(setup):
+    folder = setup.add("after", 1).report()
+    console = Console(width=50, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    print_table(folder, console)
+    text = console.export_text()
+    assert text.count("demo: tiny, test, 60 queries") == 2
+    assert "…" not in text
+
+
 def test_missing_tables_are_passed_over_by_the_terminal(setup, tmp_path, capsys):
     folder = setup.report()
     print_tables([tmp_path / "nowhere" / "table.tsv", folder / "table.tsv"])

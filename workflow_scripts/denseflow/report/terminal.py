@@ -13,6 +13,9 @@ from denseflow.report.rows import BETTER, WORSE, Row, read_rows
 _STYLES = {BETTER: "green", WORSE: "bold red"}
 _WIDTH = 120
 """Where the output is no terminal but a file or a pipe."""
+_MEASURE_WIDTH = 34
+"""Of a mean with its interval and a difference with its p; what does not fit beside each other goes below."""
+_FRAME = 4
 
 
 def print_tables(tables: Iterable[Path]) -> None:
@@ -28,7 +31,11 @@ def print_table(folder: Path, console: Console | None = None) -> None:
     rows = list(read_rows(folder / "table.tsv"))
     for (dataset, split), of_place in words.by_place(rows).items():
         title = f"{folder.name}: {dataset}, {split}, {of_place[0].queries} queries"
-        console.print(_table(title, of_place, words.before_name(rows)))
+        measures, systems = words.grid(of_place)
+        at_once = max(1, (console.width - max(map(len, systems)) - _FRAME) // _MEASURE_WIDTH)
+        for start in range(0, len(measures), at_once):
+            some = measures[start : start + at_once]
+            console.print(_table(title, some, systems, words.before_name(rows)))
     for verdict, sentence in words.sentences(rows):
         console.print(Text(sentence, style=_STYLES.get(verdict, "")))
     console.print(Text(f"{folder / 'table.html'}, table.md, gains.md", style="dim"))
@@ -39,18 +46,18 @@ def _console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=_WIDTH)
 
 
-def _table(title: str, rows: Sequence[Row], before: str) -> Table:
-    measures, systems = words.grid(rows)
+def _table(title: str, measures: Sequence[str], systems: dict[str, dict[str, Row]], before: str) -> Table:
+    compared = any(row.compared for of in systems.values() for row in of.values())
     table = Table(title=Text(title), title_justify="left")
     table.add_column("system")
     for measure in measures:
         table.add_column(Text(measure), justify="right")
-        if any(row.compared for row in rows):
+        if compared:
             table.add_column(Text(f"from {before}"), justify="right")
     for system, of in systems.items():
         cells = [Text(system)]
         for measure in measures:
-            cells += _cells(of[measure], compared=any(row.compared for row in rows))
+            cells += _cells(of[measure], compared=compared)
         table.add_row(*cells)
     return table
 
