@@ -3,11 +3,15 @@
 import json
 from pathlib import Path
 
+from denseflow.manifest import read_manifest
 from denseflow.stage_log import stage_log
 from denseflow.train.train import train
 
 with stage_log(snakemake.log[0]):
     options = json.loads(snakemake.params.options)
+    negatives = snakemake.input.get("negatives")
+    if negatives is not None:
+        read_manifest(Path(negatives))
     train(
         Path(snakemake.input.base),
         Path(snakemake.params.training_file),

@@ -182,6 +182,16 @@ def test_a_repaired_result_leaves_nothing_to_do(workflow):
     assert workflow.planned() == {}
 
 
+def test_a_training_file_that_was_altered_unseen_is_refused_when_it_is_read(workflow):
+    path = workflow.folder / "results/negatives/docs.train/mined/train.jsonl"
+    status, content = path.stat(), path.read_bytes()
+    path.write_bytes(content.replace(b"query_id", b"query_ie", 1))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    done = workflow.run("--forcerun", "train")
+    assert done.returncode != 0
+    assert "train.jsonl: sha256" in done.stdout + done.stderr
+
+
 def test_an_altered_file_of_a_local_model_reruns_what_is_made_of_it(workflow):
     append(workflow, "tiny/config.json", " ")
     assert workflow.planned() == PRETRAINED

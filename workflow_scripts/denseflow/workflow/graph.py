@@ -32,7 +32,7 @@ class RankedSystem(NamedTuple):
 
 
 class Graph:
-    """The files of all stages, named from the registries. Only names: nothing here reads or writes a result."""
+    """The files of all stages, named from the registries, and the options and code that each rule depends on."""
 
     def __init__(self, registry: Registry, base: Path) -> None:
         """Args:
