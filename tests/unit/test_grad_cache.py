@@ -6,6 +6,7 @@ import torch
 from denseflow.encoder import load_encoder
 from denseflow.train.grad_cache import GradCache, encode_pieces
 from denseflow.train.losses.infonce import InfoNCE
+from denseflow.train.losses.targets import Targets
 from denseflow.train.tokens import Tokens
 
 QUERIES = ["what is diabetes", "risk of cancer in women", "milk", "fish and heart disease", "the array function"]
@@ -35,7 +36,8 @@ def loss_function(temperature=0.05):
     relevant[:, len(QUERIES) :] = False
     relevant[0, 1] = True
     positive = torch.arange(len(QUERIES))
-    return lambda q, p: InfoNCE(temperature)(q, p, positive=positive, drawn=eye, relevant=relevant)
+    targets = Targets(positive=positive, drawn=eye, relevant=relevant, positives=relevant)
+    return lambda q, p: InfoNCE(temperature)(q, p, targets)
 
 
 def set_dropout(model, probability):

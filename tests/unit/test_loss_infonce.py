@@ -6,6 +6,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from sentence_transformers.util import cos_sim, dot_score
 
 from denseflow.train.losses.infonce import InfoNCE
+from denseflow.train.losses.targets import Targets
 
 QUERIES, NEGATIVES, WIDTH = 5, 2, 8
 
@@ -22,14 +23,14 @@ def masks() -> dict[str, torch.Tensor]:
     drawn = torch.eye(QUERIES).bool().repeat(1, 1 + NEGATIVES)
     relevant = torch.zeros_like(drawn)
     relevant[:, :QUERIES] = torch.eye(QUERIES).bool()
-    return {"positive": torch.arange(QUERIES), "drawn": drawn, "relevant": relevant}
+    return {"positive": torch.arange(QUERIES), "drawn": drawn, "relevant": relevant, "positives": relevant.clone()}
 
 
 @pytest.mark.parametrize(("similarity", "theirs"), [("cosine", cos_sim), ("dot", dot_score)])
 @pytest.mark.parametrize("temperature", [0.02, 0.05, 1.0])
 def test_value_and_gradient_equal_multiple_negatives_ranking_loss(similarity, theirs, temperature):
     queries, passages = (tensor.double() for tensor in embeddings())
-    loss = InfoNCE(temperature, similarity=similarity)(queries, passages, **masks())
+    loss = InfoNCE(temperature, similarity=similarity)(queries, passages, Targets(**masks()))
     ours = torch.autograd.grad(loss, (queries, passages))
     model = torch.nn.Identity()
     reference = MultipleNegativesRankingLoss(model, scale=1 / temperature, similarity_fct=theirs)
@@ -42,15 +43,16 @@ def test_a_known_relevant_passage_takes_no_share_and_gets_no_gradient():
     queries, passages = embeddings()
     given = masks()
     given["relevant"][:, 7] = True
-    loss = InfoNCE(0.1)(queries, passages, **given)
+    loss = InfoNCE(0.1)(queries, passages, Targets(**given))
     without = masks()
     keep = [place for place in range(passages.shape[0]) if place != 7]
     expected = InfoNCE(0.1)(
         queries,
         passages[keep],
-        positive=without["positive"],
-        drawn=without["drawn"][:, keep],
-        relevant=without["relevant"][:, keep],
+        Targets(
+            positive=without["positive"],
+            **{name: without[name][:, keep] for name in ("drawn", "relevant", "positives")},
+        ),
     )
     torch.testing.assert_close(loss, expected)
     gradient = torch.autograd.grad(loss, passages)[0]
@@ -60,17 +62,17 @@ def test_a_known_relevant_passage_takes_no_share_and_gets_no_gradient():
 
 def test_the_positive_counts_although_it_is_known_relevant():
     given = masks()
-    assert not InfoNCE(0.1).excluded(**given)[torch.arange(QUERIES), given["positive"]].any()
-    assert torch.isfinite(InfoNCE(0.1)(*embeddings(), **given))
+    assert not InfoNCE(0.1).excluded(Targets(**given))[torch.arange(QUERIES), given["positive"]].any()
+    assert torch.isfinite(InfoNCE(0.1)(*embeddings(), Targets(**given)))
 
 
 def test_without_in_batch_negatives_only_the_own_hard_negatives_count():
     queries, passages = embeddings()
-    loss = InfoNCE(0.1, in_batch_negatives=False, similarity="dot")(queries, passages, **masks())
+    loss = InfoNCE(0.1, in_batch_negatives=False, similarity="dot")(queries, passages, Targets(**masks()))
     own = passages.view(1 + NEGATIVES, QUERIES, WIDTH)
     logits = torch.einsum("qd,nqd->qn", queries, own) / 0.1
     torch.testing.assert_close(loss, -logits.log_softmax(1)[:, 0].mean())
-    assert loss < InfoNCE(0.1, similarity="dot")(queries, passages, **masks())
+    assert loss < InfoNCE(0.1, similarity="dot")(queries, passages, Targets(**masks()))
 
 
 @pytest.mark.parametrize("in_batch_negatives", [True, False])
@@ -78,7 +80,7 @@ def test_without_in_batch_negatives_only_the_own_hard_negatives_count():
 def test_temperature_acts_in_every_mode(similarity, in_batch_negatives):
     given = embeddings()
     losses = {
-        round(InfoNCE(temperature, in_batch_negatives, similarity)(*given, **masks()).item(), 6)
+        round(InfoNCE(temperature, in_batch_negatives, similarity)(*given, Targets(**masks())).item(), 6)
         for temperature in (0.05, 0.1, 1.0)
     }
     assert len(losses) == 3
@@ -86,7 +88,7 @@ def test_temperature_acts_in_every_mode(similarity, in_batch_negatives):
 
 def test_half_precision_embeddings_give_a_loss_in_float32():
     queries, passages = (tensor.detach().bfloat16() for tensor in embeddings())
-    assert InfoNCE(0.01)(queries, passages, **masks()).dtype == torch.float32
+    assert InfoNCE(0.01)(queries, passages, Targets(**masks())).dtype == torch.float32
 
 
 def test_every_positive_is_the_mean_over_a_query_s_positives_against_the_same_negatives():
@@ -94,7 +96,7 @@ def test_every_positive_is_the_mean_over_a_query_s_positives_against_the_same_ne
     given = masks()
     given["relevant"][0, 1] = True
     given["positives"] = given["relevant"].clone()
-    loss = InfoNCE(0.1, similarity="dot", every_positive=True)(queries, passages, **given)
+    loss = InfoNCE(0.1, similarity="dot", every_positive=True)(queries, passages, Targets(**given))
     scores = (queries @ passages.T / 0.1).exp()
     expected = torch.zeros((), dtype=torch.double)
     for row in range(QUERIES):
@@ -102,14 +104,14 @@ def test_every_positive_is_the_mean_over_a_query_s_positives_against_the_same_ne
         of_each = [-(s / (s + negatives)).log() for s in scores[row][given["relevant"][row]]]
         expected = expected + torch.stack(of_each).mean() / QUERIES
     torch.testing.assert_close(loss, expected)
-    assert not torch.allclose(loss, InfoNCE(0.1, similarity="dot")(queries, passages, **given))
+    assert not torch.allclose(loss, InfoNCE(0.1, similarity="dot")(queries, passages, Targets(**given)))
 
 
 def test_every_positive_equals_the_one_drawn_where_there_is_no_other():
     queries, passages = embeddings()
     given = masks()
-    loss = InfoNCE(0.1, every_positive=True)(queries, passages, **given, positives=given["relevant"])
-    torch.testing.assert_close(loss, InfoNCE(0.1)(queries, passages, **given))
+    loss = InfoNCE(0.1, every_positive=True)(queries, passages, Targets(**{**given, "positives": given["relevant"]}))
+    torch.testing.assert_close(loss, InfoNCE(0.1)(queries, passages, Targets(**given)))
 
 
 def test_what_is_relevant_but_no_positive_counts_neither_way_with_every_positive():
@@ -117,11 +119,11 @@ def test_what_is_relevant_but_no_positive_counts_neither_way_with_every_positive
     given = masks()
     positives = given["relevant"].clone()
     given["relevant"][0, 7] = True
-    loss = InfoNCE(0.1, every_positive=True)(queries, passages, **given, positives=positives)
+    loss = InfoNCE(0.1, every_positive=True)(queries, passages, Targets(**{**given, "positives": positives}))
     gradient = torch.autograd.grad(loss, queries, retain_graph=True)[0]
     moved = passages.detach().clone()
     moved[7] = -moved[7]
-    other = InfoNCE(0.1, every_positive=True)(queries, moved, **given, positives=positives)
+    other = InfoNCE(0.1, every_positive=True)(queries, moved, Targets(**{**given, "positives": positives}))
     torch.testing.assert_close(gradient[0], torch.autograd.grad(other, queries)[0][0])
 
 
@@ -129,6 +131,6 @@ def test_a_query_without_negatives_has_a_loss_and_a_gradient_of_0_with_every_pos
     queries, passages = embeddings()
     given = masks()
     given["relevant"][:] = True
-    loss = InfoNCE(0.1, every_positive=True)(queries, passages, **given, positives=given["relevant"])
+    loss = InfoNCE(0.1, every_positive=True)(queries, passages, Targets(**{**given, "positives": given["relevant"]}))
     assert loss.item() == 0
     assert torch.autograd.grad(loss, queries)[0].abs().max() == 0

@@ -84,7 +84,7 @@ def test_a_passage_that_comes_twice_in_a_batch_is_encoded_once(model):
     texts = rows(made["passages"])
     assert len(texts) == 3
     assert len({tuple(text) for text in texts}) == 3
-    assert made["drawn"].shape == (3, 3)
+    assert made["targets"].drawn.shape == (3, 3)
 
 
 def test_the_positive_index_points_at_each_querys_own_positive(model):
@@ -97,22 +97,22 @@ def test_the_positive_index_points_at_each_querys_own_positive(model):
     ):
         row = queries.index(tokenize(model, [text], "query")["input_ids"][0].tolist())
         expected = tokenize(model, [passage], "passage")["input_ids"][0].tolist()
-        assert passages[made["positive"][row]] == expected
+        assert passages[made["targets"].positive[row]] == expected
 
 
 def test_known_relevant_passages_of_a_query_are_masked_wherever_they_come_from(model):
     examples = [example("milk", [2], [4], relevant=[0]), example("diet", [0], [1])]
     made = batch(model, examples, [Draw(0, n, n, e.positives[0], e.negatives) for n, e in enumerate(examples)])
-    excluded = InfoNCE(0.1).excluded(made["positive"], made["drawn"], made["relevant"])
+    excluded = InfoNCE(0.1).excluded(made["targets"])
     milk = rows(made["queries"]).index(tokenize(model, ["milk"], "query")["input_ids"][0].tolist())
     assert excluded.sum() == 1
-    assert excluded[milk, made["positive"][1 - milk]]
+    assert excluded[milk, made["targets"].positive[1 - milk]]
 
 
 def test_a_passage_with_the_words_of_a_relevant_one_is_masked_too(model):
     examples = [example("risk of cancer", [1]), example("diet", [0], [3])]
     made = batch(model, examples, [Draw(0, n, n, e.positives[0], e.negatives) for n, e in enumerate(examples)])
-    assert made["relevant"].sum(1).tolist() == [1, 1]
+    assert made["targets"].relevant.sum(1).tolist() == [1, 1]
     assert len(rows(made["passages"])) == 2
 
 
@@ -120,13 +120,13 @@ def test_queries_of_the_same_words_share_what_is_relevant(model):
     first = example("milk", [2])
     second = TrainingExample("another id", "milk", (0,), (), frozenset({0}))
     made = batch(model, [first, second], [Draw(0, 0, 0, 2, ()), Draw(0, 1, 1, 0, ())])
-    assert made["relevant"].all()
+    assert made["targets"].relevant.all()
 
 
 def test_two_positives_of_a_query_in_one_batch_are_no_negatives_of_each_other(model):
     made = batch(model, [example("milk", [2, 0])], [Draw(0, 0, 0, 2, ()), Draw(0, 1, 0, 0, ())])
-    assert made["relevant"].all()
-    assert InfoNCE(0.1).excluded(made["positive"], made["drawn"], made["relevant"]).sum() == 2
+    assert made["targets"].relevant.all()
+    assert InfoNCE(0.1).excluded(made["targets"]).sum() == 2
 
 
 def test_a_small_micro_batch_makes_small_pieces_and_a_large_one_changes_nothing(model):

@@ -23,16 +23,25 @@ class Bm25(Section):
     analyzer: Name | None = option(None, "An analyser of Anserini's, where it shall not be the dataset's language")
 
 
+class Rerank(Section):
+    """Another system's first documents, ordered anew by a cross-encoder."""
+
+    system: Name = required("The system whose run is reranked, another one of this experiment")
+    model: Name = required("A cross-encoder from config/models")
+    depth: int = option(100, "Documents a query to rerank; what lies deeper keeps its order behind them", ge=1)
+
+
 class System(Section):
-    """One row of the table: exactly one of `bm25` and `model`."""
+    """One row of the table: exactly one of `bm25`, `model` and `rerank`."""
 
     bm25: Bm25 | None = option(None, "BM25 with these options; `{}` for the defaults")
     model: Name | None = option(None, "A name from config/models")
+    rerank: Rerank | None = option(None, "Another system's results, reranked by a cross-encoder")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if (self.bm25 is None) == (self.model is None):
-            raise ValueError("give either `bm25` or `model`")
+        if sum(kind is not None for kind in (self.bm25, self.model, self.rerank)) != 1:
+            raise ValueError("give exactly one of `bm25`, `model` and `rerank`")
         return self
 
 

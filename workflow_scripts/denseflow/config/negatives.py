@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from denseflow.config.section import Section, option, required
+from denseflow.config.section import Name, Section, option, required
 
 
 class RandomNegatives(Section):
@@ -31,14 +31,42 @@ class Bm25Negatives(Section):
         return self
 
 
-NegativeSource = Annotated[RandomNegatives | Bm25Negatives, Field(discriminator="type")]
+class DenseNegatives(Section):
+    """Passages that a dense model ranks high and that are not known to be relevant (Xiong et al., 2020)."""
+
+    type: Literal["dense"] = required("`dense`")
+    model: Name = required("A name from config/models; a trained one mines with the experiment's seed")
+    count: int = required("How many a query", ge=1)
+    first_rank: int = option(1, "The first rank to draw from", ge=1)
+    last_rank: int = option(100, "The last rank to draw from, which is also the depth of the search", ge=1)
+    margin: float | None = option(
+        None, "Leave out what scores higher than the query's best positive less this: a likely false negative", ge=0
+    )
+    share: float | None = option(
+        None, "Leave out what scores higher than this share of the best positive's score (NV-Retriever: 0.95)", gt=0
+    )
+
+    @model_validator(mode="after")
+    def _ranks_in_order(self) -> "DenseNegatives":
+        if self.first_rank > self.last_rank:
+            raise ValueError(f"first_rank {self.first_rank} lies behind last_rank {self.last_rank}")
+        return self
+
+
+NegativeSource = Annotated[RandomNegatives | Bm25Negatives | DenseNegatives, Field(discriminator="type")]
 
 
 class Negatives(Section):
     """Where a training query's hard negatives come from, and which of its relevant passages are positives."""
 
     description: str = option("", "A line for people")
-    sources: list[NegativeSource] = required("One entry a source, by `type`", min_length=1)
+    queries: Literal["split", "passages"] = option(
+        "split",
+        "The training queries: those of the split, or each passage of the collection, which is its own positive then "
+        "(for the losses simcse and mixcse)",
+        neutral="split",
+    )
+    sources: list[NegativeSource] = option([], "One entry a source, by `type`; none for in-batch negatives alone")
     seed: int = option(0, "The seed of all drawing", ge=0)
     max_queries: int | None = option(None, "Only the first so many training queries that have a positive", ge=1)
     min_level: int = option(1, "The lowest relevance level that makes a positive", ge=1)

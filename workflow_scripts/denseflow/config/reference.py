@@ -74,8 +74,9 @@ def _rows(section: type[BaseModel], prefix: str) -> list[str]:
         for choice in choices:
             inner = f"{key}{_step(field.annotation)}."
             if len(choices) > 1:
-                kind = get_args(choice.model_fields["type"].annotation)[0]
-                rows.append(f"| **`{key}` of type `{kind}`** | | | {_paragraph(choice)} |")
+                word = "type" if "type" in choice.model_fields else "name"
+                kind = get_args(choice.model_fields[word].annotation)[0]
+                rows.append(f"| **`{key}` with {word} `{kind}`** | | | {_paragraph(choice)} |")
             rows += _rows(choice, inner)
     return rows
 

@@ -12,6 +12,7 @@ from denseflow.contract import passage_text, read_contract
 from denseflow.negatives.training_file import TrainingExample, TrainingSet
 from denseflow.train.examples import Draw
 from denseflow.train.grad_cache import Features
+from denseflow.train.losses.targets import Targets
 from denseflow.train.tokens import Tokens
 
 PIECE = 32
@@ -24,8 +25,7 @@ class Batches:
     """Collates draws; each different passage text of a batch is encoded once.
 
     A batch is a dictionary of ``queries`` and ``passages`` (lists of pieces, shortest texts first, so that little is
-    padded), ``positive`` [Q], ``drawn``, ``relevant`` and ``positives`` [Q, P] as
-    :class:`denseflow.train.losses.infonce.InfoNCE` takes them.
+    padded) and ``targets``, a :class:`denseflow.train.losses.targets.Targets`.
     """
 
     def __init__(
@@ -72,10 +72,12 @@ class Batches:
         return {
             "queries": self._seeded(self.queries.pieces([draw.example for draw in draws], self.piece_size), seeds),
             "passages": self._seeded(self.passages.pieces(passages, self.piece_size), seeds),
-            "positive": torch.tensor([column[texts[0]] for texts in drawn_texts]),
-            "drawn": drawn,
-            "relevant": relevant,
-            "positives": positives,
+            "targets": Targets(
+                positive=torch.tensor([column[texts[0]] for texts in drawn_texts]),
+                drawn=drawn,
+                relevant=relevant,
+                positives=positives,
+            ),
         }
 
     def _by_words(self, examples: Sequence[TrainingExample], passages: Sequence[Iterable[int]]) -> list[set[int]]:

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import safetensors.torch
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import batch_to_device
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
@@ -22,7 +24,7 @@ from denseflow.train.checkpoints import Checkpoints
 from denseflow.train.examples import Draws
 from denseflow.train.grad_cache import GradCache, encode_pieces
 from denseflow.train.interruption import StopRequest
-from denseflow.train.losses.infonce import InfoNCE
+from denseflow.train.losses.targets import Loss, Targets
 from denseflow.train.plans import BatchPlan
 
 LOG = logging.getLogger("denseflow")
@@ -62,7 +64,7 @@ class RetrieverTrainer(Trainer):
         draws: Draws,
         plan: BatchPlan,
         batches: Batches,
-        loss: InfoNCE,
+        loss: Loss,
         *,
         grad_cache: bool,
         checkpoints: Checkpoints,
@@ -85,7 +87,7 @@ class RetrieverTrainer(Trainer):
         """
         super().__init__(model=model, args=arguments, train_dataset=draws, data_collator=batches)
         self.remove_callback(PrinterCallback)
-        self.encoder, self.draws, self.plan, self.infonce = model, draws, plan, loss
+        self.encoder, self.draws, self.plan, self.loss = model, draws, plan, loss
         self.grad_cache = GradCache(model, self.accelerator.backward) if grad_cache else None
         self.checkpoints = checkpoints
         self.stop = stop
@@ -105,14 +107,14 @@ class RetrieverTrainer(Trainer):
         Raises:
             DenseflowError: The loss is not finite.
         """
-        self.window.count(inputs, self.infonce)
+        self.window.count(inputs["targets"])
         if self.grad_cache is None:
             loss = super().training_step(model, inputs, num_items_in_batch)
         else:
             model.train()
             inputs = self._prepare_inputs(inputs)
             weight = 1 / self.current_gradient_accumulation_steps
-            loss_function = partial(self.infonce, **_targets(inputs))
+            loss_function = partial(self._batch_loss, targets=inputs["targets"])
             loss = weight * self.grad_cache.step(inputs["queries"], inputs["passages"], loss_function, weight=weight)
         self._refuse_not_finite("loss", loss.item())
         return loss
@@ -126,7 +128,17 @@ class RetrieverTrainer(Trainer):
     ) -> Tensor:
         """The loss of a batch, with the whole graph."""
         queries, passages = encode_pieces(model, inputs["queries"]), encode_pieces(model, inputs["passages"])
-        return self.infonce(queries, passages, **_targets(inputs))
+        return self._batch_loss(queries, passages, inputs["targets"])
+
+    def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        device = self.args.device
+        pieces = {name: [batch_to_device(piece, device) for piece in inputs[name]] for name in ("queries", "passages")}
+        return {**pieces, "targets": inputs["targets"].to(device)}
+
+    def _batch_loss(self, queries: Tensor, passages: Tensor, targets: Targets) -> Tensor:
+        with torch.no_grad():
+            self.window.measure(self.loss.measures(queries, passages, targets))
+        return self.loss(queries, passages, targets)
 
     def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Tensor | float | None = None) -> float:
         norm = float(super()._get_grad_norm(model, grad_norm))
@@ -174,25 +186,24 @@ class _Window:
     def __init__(self) -> None:
         self._start()
 
-    def count(self, inputs: dict[str, Any], loss: InfoNCE) -> None:
-        drawn, relevant = inputs["drawn"], inputs["relevant"]
-        self.sequences += sum(drawn.shape)
-        known = loss.excluded(inputs["positive"], drawn, relevant) & relevant
-        self.masked += int(known.sum())
-        self.candidates += drawn.numel() - len(drawn)
+    def count(self, targets: Targets) -> None:
+        self.sequences += sum(targets.drawn.shape)
+
+    def measure(self, measures: dict[str, float]) -> None:
+        for name, value in measures.items():
+            self.measures[name].append(value)
 
     def read(self) -> dict[str, float]:
         seconds = time.monotonic() - self.started
-        found = {
-            "sequences_per_second": round(self.sequences / max(seconds, 1e-9), 3),
-            "masked_negatives": self.masked / max(self.candidates, 1),
-        }
+        found = {"sequences_per_second": round(self.sequences / max(seconds, 1e-9), 3)}
+        found |= {name: math.fsum(values) / len(values) for name, values in self.measures.items()}
         self._start()
         return found
 
     def _start(self) -> None:
         self.started = time.monotonic()
-        self.sequences = self.masked = self.candidates = 0
+        self.sequences = 0
+        self.measures: defaultdict[str, list[float]] = defaultdict(list)
 
 
 class _CheckpointClock(TrainerCallback):
@@ -209,7 +220,3 @@ class _CheckpointClock(TrainerCallback):
         if (by_time or by_step or self.stop) and state.global_step < state.max_steps:
             control.should_save = True
             self.last = time.monotonic()
-
-
-def _targets(inputs: dict[str, Any]) -> dict[str, Tensor]:
-    return {name: inputs[name] for name in ("positive", "drawn", "relevant", "positives")}

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from denseflow.train.losses.targets import Targets
+
 
 @dataclass(frozen=True)
 class InfoNCE:
@@ -38,40 +40,28 @@ class InfoNCE:
     similarity: str = "cosine"
     every_positive: bool = False
 
-    def __call__(
-        self,
-        queries: Tensor,
-        passages: Tensor,
-        positive: Tensor,
-        drawn: Tensor,
-        relevant: Tensor,
-        positives: Tensor | None = None,
-    ) -> Tensor:
-        """The mean loss of Q queries over P different passages of dimension d, a scalar in float32 or finer.
-
-        Args:
-            queries: [Q, d] embeddings.
-            passages: [P, d] embeddings, each passage once.
-            positive: [Q] the row of ``passages`` that is each query's positive.
-            drawn: [Q, P] bool, the positive and the hard negatives that were drawn for the query.
-            relevant: [Q, P] bool, the known relevant passages of the query.
-            positives: [Q, P] bool, those of them that are positives; for ``every_positive``.
-        """
+    def __call__(self, queries: Tensor, passages: Tensor, targets: Targets) -> Tensor:
+        """The mean loss over the queries; see :class:`denseflow.train.losses.targets.Loss`."""
         precision = torch.promote_types(queries.dtype, torch.float32)
         queries, passages = queries.to(precision), passages.to(precision)
         if self.similarity == "cosine":
             queries, passages = F.normalize(queries, dim=-1), F.normalize(passages, dim=-1)
         logits = queries @ passages.T / self.temperature
-        excluded = self.excluded(positive, drawn, relevant)
-        if not self.every_positive or positives is None:
-            return F.cross_entropy(logits.masked_fill(excluded, -torch.inf), positive)
-        targets = positives.scatter(1, positive[:, None], value=True)
+        excluded = self.excluded(targets)
+        if not self.every_positive:
+            return F.cross_entropy(logits.masked_fill(excluded, -torch.inf), targets.positive)
+        positives = targets.positives.scatter(1, targets.positive[:, None], value=True)
         # The lowest number stands for minus infinity: a query without any negative has a loss and a gradient of 0.
-        negatives = logits.masked_fill(excluded | targets, torch.finfo(logits.dtype).min).logsumexp(1, keepdim=True)
-        losses = F.softplus(negatives - logits) * targets
-        return (losses.sum(1) / targets.sum(1)).mean()
+        negatives = logits.masked_fill(excluded | positives, torch.finfo(logits.dtype).min).logsumexp(1, keepdim=True)
+        losses = F.softplus(negatives - logits) * positives
+        return (losses.sum(1) / positives.sum(1)).mean()
 
-    def excluded(self, positive: Tensor, drawn: Tensor, relevant: Tensor) -> Tensor:
-        """[Q, P] bool: the passages that are no candidates of a query; shapes as in :meth:`__call__`."""
-        excluded = relevant if self.in_batch_negatives else relevant | ~drawn
-        return excluded.scatter(1, positive[:, None], value=False)
+    def measures(self, queries: Tensor, passages: Tensor, targets: Targets) -> dict[str, float]:
+        """``masked_negatives``: the share of would-be negatives that are known to be relevant."""
+        masked = (self.excluded(targets) & targets.relevant).sum()
+        return {"masked_negatives": float(masked) / max(targets.drawn.numel() - len(targets.drawn), 1)}
+
+    def excluded(self, targets: Targets) -> Tensor:
+        """[Q, P] bool: the passages that are no candidates of a query."""
+        excluded = targets.relevant if self.in_batch_negatives else targets.relevant | ~targets.drawn
+        return excluded.scatter(1, targets.positive[:, None], value=False)
