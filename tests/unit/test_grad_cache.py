@@ -120,7 +120,9 @@ def test_the_activations_of_one_piece_at_a_time_are_held(model, monkeypatch):
     monkeypatch.setattr(
         model,
         "forward",
-        lambda features: sizes.append((torch.is_grad_enabled(), len(features["input_ids"]))) or forward(features),
+        lambda features, **options: (
+            sizes.append((torch.is_grad_enabled(), len(features["input_ids"]))) or forward(features, **options)
+        ),
     )
     cached(model, 2)
     assert [size for grad, size in sizes if grad] == [2, 2, 1, 2, 2, 2, 2, 2]

@@ -61,6 +61,7 @@ def test_cached_token_ids_are_padded_as_the_tokenizer_pads(model, side):
     tokens.lengths([2, 0])
     (piece,) = tokens.pieces([0, 1, 2], 8)
     expected = tokenize(model, texts, "query")
+    assert piece.pop("kind") == "query"
     assert piece.keys() == expected.keys()
     for name in ("input_ids", "attention_mask", "token_type_ids"):
         assert torch.equal(piece[name], expected[name])

@@ -8,7 +8,7 @@ import inspect
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Transformer
+from sentence_transformers.base.modules import Router, Transformer
 from transformers import AutoConfig
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.utils import logging as transformers_logging
@@ -38,7 +38,9 @@ __all__ = [
     "Contract",
     "apply_contract",
     "dimensions",
+    "embed",
     "find_module",
+    "learns",
     "load_encoder",
     "passage_text",
     "read_contract",
@@ -116,11 +118,40 @@ def tokenize(model: SentenceTransformer, texts: Sequence[str], kind: Kind, **opt
         options: Further options of sentence-transformers' ``preprocess``.
 
     Returns:
-        ``input_ids`` and ``attention_mask``, int64, shape (texts, longest), and what else the model takes;
-        ``model(features)["sentence_embedding"]`` are the vectors.
+        ``input_ids`` and ``attention_mask``, int64, shape (texts, longest), and what else :func:`embed` takes.
     """
     task = _TASKS[kind]
     return model.preprocess(list(texts), prompt=model.prompts.get(task) or None, task=task, **options)
+
+
+def embed(model: torch.nn.Module, features: Mapping[str, Any], kind: Kind) -> torch.Tensor:
+    """The vectors of a batch of texts, shape (texts, dimensions), from the side of the encoder that ``kind`` names.
+
+    A side that does not learn is encoded as it will be searched, without dropout, and gives vectors without a graph.
+
+    Args:
+        model: The encoder.
+        features: What :func:`tokenize` gives for this kind, on the encoder's device.
+        kind: Which of two separate encoders applies; a shared one is the same for both.
+    """
+    task = _TASKS[kind]
+    if learns(model, kind):
+        return model(dict(features), task=task)["sentence_embedding"]
+    for module in _side(model, kind):
+        module.eval()
+    with torch.no_grad():
+        return model(dict(features), task=task)["sentence_embedding"]
+
+
+def learns(model: torch.nn.Module, kind: Kind) -> bool:
+    """Whether any weight that the texts of a kind pass through is trained."""
+    return any(weights.requires_grad for module in _side(model, kind) for weights in module.parameters())
+
+
+def _side(model: torch.nn.Module, kind: Kind) -> Iterator[torch.nn.Module]:
+    """The modules that the texts of a kind pass through; separate encoders are the routes of a Router."""
+    for module in model.children():
+        yield module.sub_modules[_TASKS[kind]] if isinstance(module, Router) else module
 
 
 def dimensions(model: SentenceTransformer) -> int:

@@ -8,7 +8,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 
-from denseflow.encoder import Kind, dimensions, tokenize
+from denseflow.encoder import Kind, dimensions, embed, tokenize
 
 CPU_BATCH_TOKENS = 4096  # larger ones leave the caches, smaller ones make threads wait: see benchmarks/encoding.py
 GPU_BATCH_TOKENS = 32768
@@ -52,8 +52,8 @@ def encode_texts(
     with torch.inference_mode():
         for places in make_batches([len(row["input_ids"]) for row in rows], batch_tokens):
             features = {**common, **_pad(model.tokenizer, [rows[place] for place in places])}
-            output = model(batch_to_device(features, model.device))
-            vectors[places] = output["sentence_embedding"].float().cpu().numpy()
+            output = embed(model, batch_to_device(features, model.device), kind)
+            vectors[places] = output.float().cpu().numpy()
             advance(len(places))
     return vectors
 

@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from denseflow.encoder import embed, learns
+
 Features = dict[str, Any]
-"""A piece of tokenised texts, as the encoder takes it: tensors [n, length] by name, and ``seed``."""
+"""A piece of tokenised texts, as the encoder takes it: tensors [n, length] by name, ``kind`` and ``seed``."""
 
 
 def encode_piece(model: torch.nn.Module, piece: Features) -> Tensor:
@@ -22,7 +24,8 @@ def encode_piece(model: torch.nn.Module, piece: Features) -> Tensor:
     resume, and whether or not GradCache is used.
     """
     torch.manual_seed(piece["seed"])
-    return model({name: value for name, value in piece.items() if name != "seed"})["sentence_embedding"]
+    features = {name: value for name, value in piece.items() if name not in ("kind", "seed")}
+    return embed(model, features, piece["kind"])
 
 
 def encode_pieces(model: torch.nn.Module, pieces: Sequence[Features]) -> Tensor:
@@ -82,7 +85,12 @@ class GradCache:
         return loss.detach(), query_gradient, passage_gradient
 
     def forward_backward(self, pieces: Sequence[Features], cache: Tensor) -> None:
-        """Encode each piece again, with a graph, and send its rows of the cached gradient [n, d] through it."""
+        """Encode each piece again, with a graph, and send its rows of the cached gradient [n, d] through it.
+
+        Pieces of a side that does not learn are passed over.
+        """
+        if not learns(self.model, pieces[0]["kind"]):
+            return
         start = 0
         for piece in pieces:
             embeddings = encode_piece(self.model, piece)

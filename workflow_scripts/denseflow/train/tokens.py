@@ -66,7 +66,7 @@ class Tokens:
         used = torch.arange(longest)[None, :] < lengths[:, None]
         if self._left:
             used = used.flip(1)
-        piece: Features = dict(self._shared)
+        piece: Features = {**self._shared, "kind": self._kind}
         for name in rows[0]:
             piece[name] = torch.full((len(rows), longest), self._padding.get(name, 0), dtype=torch.int64)
             piece[name][used] = torch.cat([row[name] for row in rows]).long()
