@@ -19,11 +19,10 @@ from denseflow.files import sha256
 from denseflow.manifest import write_manifest
 from denseflow.progress import progress
 from denseflow.run_file import write_run
-from denseflow.search.vectors import Vectors, read_vectors, refuse_not_finite
+from denseflow.search.exact import SIMILARITIES, exact_scores, norms
+from denseflow.search.vectors import Vectors, read_vectors, refuse_mismatch, refuse_not_finite
 
 LOG = logging.getLogger("denseflow")
-
-SIMILARITIES = ("dot", "cosine")
 
 _BLOCK_BYTES = 256 * 2**20
 _CELLS = 16 * 2**20
@@ -71,7 +70,7 @@ def search(
             models, a vector holds NaN, or an option is out of range.
     """
     queries, corpus = read_vectors(queries_manifest), read_vectors(corpus_manifest)
-    _refuse_mismatch(queries, corpus)
+    refuse_mismatch(queries, corpus)
     similarity = similarity or corpus.manifest.get("similarity")
     if depth < 1 or similarity not in SIMILARITIES:
         raise DenseflowError(
@@ -101,22 +100,6 @@ def search(
         inputs={"queries": sha256(queries_manifest), "corpus": sha256(corpus_manifest)},
         warnings=warnings,
     )
-
-
-def _refuse_mismatch(queries: Vectors, corpus: Vectors) -> None:
-    if not len(corpus.array):
-        raise DenseflowError(f"{corpus.path}: no vectors; the corpus is empty. Check the dataset")
-    if queries.array.shape[1] != corpus.array.shape[1]:
-        raise DenseflowError(
-            f"{queries.path}: {queries.array.shape[1]} dimensions, but {corpus.path} has {corpus.array.shape[1]}; "
-            "encode both with the same model"
-        )
-    for key in ("model", "dataset"):
-        if queries.manifest.get("inputs", {}).get(key) != corpus.manifest.get("inputs", {}).get(key):
-            raise DenseflowError(
-                f"{queries.path}: its manifest names another {key} than that of {corpus.path}, so that their vectors "
-                "cannot be compared; encode both again"
-            )
 
 
 def _listed(corpus: Vectors, ranking: _Ranking) -> tuple[list[str], list[float]]:
@@ -152,13 +135,13 @@ class _FlatSearch:
     def _check(self) -> None:
         for start, block in self._raw_blocks():
             refuse_not_finite(self.corpus, block, start)
-            norms = _norms(block)
-            self.longest = max(self.longest, float(norms.max()))
-            self.zero_vectors += int((norms == 0).sum())
+            lengths = norms(block)
+            self.longest = max(self.longest, float(lengths.max()))
+            self.zero_vectors += int((lengths == 0).sum())
 
     def rank(self, queries: np.ndarray, depth: int) -> list[_Ranking]:
         """The ``depth`` best documents for each row of ``queries``, best first."""
-        if not self.cosine and self.longest * _norms(queries).max(initial=0.0) > np.finfo(np.float32).max:
+        if not self.cosine and self.longest * norms(queries).max(initial=0.0) > np.finfo(np.float32).max:
             raise DenseflowError(f"{self.corpus.path}: inner products may be beyond float32; normalise the vectors")
         documents = len(self.corpus.array)
         rankings: list[_Ranking | None] = [None] * len(queries)
@@ -199,18 +182,13 @@ class _FlatSearch:
 
     def _exact(self, query: np.ndarray, rows: np.ndarray, depth: int) -> _Ranking:
         rows = np.sort(rows)
-        vectors = self.corpus.array[rows].astype(np.float64)
-        scores = (vectors * query.astype(np.float64)).sum(axis=1)
-        if self.cosine:
-            norms = _norms(vectors) * _norms(query[np.newaxis])
-            scores = np.divide(scores, norms, out=np.zeros_like(scores), where=norms > 0)
-        rounded = scores.astype(np.float32)
-        order = np.lexsort((self.tie_order[rows], -rounded))[:depth]
-        return _Ranking(rows[order], rounded[order])
+        scores = exact_scores(query, self.corpus.array[rows], cosine=self.cosine)
+        order = np.lexsort((self.tie_order[rows], -scores))[:depth]
+        return _Ranking(rows[order], scores[order])
 
     def _slack(self, query: np.ndarray) -> float:
         """What FAISS's float32 sums may be off by: about u sqrt(n) |q| |d| (Higham and Mary, 2019), eight times."""
-        lengths = 1.0 if self.cosine else float(_norms(query[np.newaxis])[0]) * self.longest
+        lengths = 1.0 if self.cosine else float(norms(query[np.newaxis])[0]) * self.longest
         return 8 * 2.0**-24 * len(query) ** 0.5 * lengths
 
     def _raw_blocks(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -221,13 +199,8 @@ class _FlatSearch:
         vectors = np.ascontiguousarray(vectors)
         if not self.cosine:
             return vectors
-        norms = _norms(vectors)[:, np.newaxis]
-        return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0, casting="same_kind")
-
-
-def _norms(vectors: np.ndarray) -> np.ndarray:
-    """float64, shape (n,)."""
-    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+        lengths = norms(vectors)[:, np.newaxis]
+        return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0, casting="same_kind")
 
 
 def _groups(indices: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -52,6 +52,27 @@ def refuse_not_finite(vectors: Vectors, block: np.ndarray, start: int) -> None:
         )
 
 
+def refuse_mismatch(queries: Vectors, corpus: Vectors) -> None:
+    """Refuse queries and passages whose vectors cannot be compared.
+
+    Raises:
+        DenseflowError: There are no passages, the dimensions differ, or the manifests name other models or data sets.
+    """
+    if not len(corpus.array):
+        raise DenseflowError(f"{corpus.path}: no vectors; the corpus is empty. Check the dataset")
+    if queries.array.shape[1] != corpus.array.shape[1]:
+        raise DenseflowError(
+            f"{queries.path}: {queries.array.shape[1]} dimensions, but {corpus.path} has {corpus.array.shape[1]}; "
+            "encode both with the same model"
+        )
+    for key in ("model", "dataset"):
+        if queries.manifest.get("inputs", {}).get(key) != corpus.manifest.get("inputs", {}).get(key):
+            raise DenseflowError(
+                f"{queries.path}: its manifest names another {key} than that of {corpus.path}, so that their vectors "
+                "cannot be compared; encode both again"
+            )
+
+
 def _map(path: Path) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
