@@ -8,6 +8,7 @@ could still belong above the cut, it is asked for more.
 
 import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from denseflow.errors import DenseflowError
 from denseflow.files import sha256
 from denseflow.manifest import write_manifest
 from denseflow.progress import progress
-from denseflow.run_file import write_run
+from denseflow.run_file import Run, strictly_decreasing, write_run
 from denseflow.search.exact import SIMILARITIES, exact_scores, norms
 from denseflow.search.vectors import Vectors, read_vectors, refuse_mismatch, refuse_not_finite
 
@@ -77,13 +78,8 @@ def search(
             f"{corpus_manifest}: search with depth {depth!r} and similarity {similarity!r}, expected a depth from 1 on "
             f"and one of {SIMILARITIES}"
         )
-    refuse_not_finite(queries, queries.array, 0)
-    faiss.omp_set_num_threads(threads)
-    flat = _FlatSearch(corpus, cosine=similarity == "cosine", block_bytes=block_bytes)
-    rankings = flat.rank(queries.array, depth)
-    write_run(
-        run, ((query, *_listed(corpus, ranking)) for query, ranking in zip(queries.ids, rankings, strict=True)), tag
-    )
+    flat = _FlatSearch(corpus, cosine=similarity == "cosine", threads=threads, block_bytes=block_bytes)
+    write_run(run, flat.listed(queries, depth), tag)
     warnings = _warnings(queries, flat)
     for warning in warnings:
         LOG.warning("%s", warning)
@@ -102,8 +98,18 @@ def search(
     )
 
 
-def _listed(corpus: Vectors, ranking: _Ranking) -> tuple[list[str], list[float]]:
-    return [corpus.ids[row] for row in ranking.rows], ranking.scores.tolist()
+def rank_vectors(queries: Vectors, corpus: Vectors, *, depth: int, similarity: str, threads: int) -> Run:
+    """The run that :func:`search` writes, of vectors in memory, without a word on its progress.
+
+    Raises:
+        DenseflowError: As :func:`search`.
+    """
+    refuse_mismatch(queries, corpus)
+    flat = _FlatSearch(corpus, cosine=similarity == "cosine", threads=threads, quiet=True)
+    return {
+        query: dict(zip(documents, strictly_decreasing(scores).tolist(), strict=True))
+        for query, documents, scores in flat.listed(queries, depth)
+    }
 
 
 def _warnings(queries: Vectors, flat: "_FlatSearch") -> list[str]:
@@ -120,9 +126,13 @@ def _warnings(queries: Vectors, flat: "_FlatSearch") -> list[str]:
 
 
 class _FlatSearch:
-    def __init__(self, corpus: Vectors, *, cosine: bool, block_bytes: int) -> None:
+    def __init__(
+        self, corpus: Vectors, *, cosine: bool, threads: int, block_bytes: int = _BLOCK_BYTES, quiet: bool = False
+    ) -> None:
         self.corpus = corpus
         self.cosine = cosine
+        self.quiet = quiet
+        faiss.omp_set_num_threads(threads)
         self.block_rows = max(1, block_bytes // (4 * corpus.array.shape[1]))
         self.longest = 0.0
         self.zero_vectors = 0
@@ -138,6 +148,12 @@ class _FlatSearch:
             lengths = norms(block)
             self.longest = max(self.longest, float(lengths.max()))
             self.zero_vectors += int((lengths == 0).sum())
+
+    def listed(self, queries: Vectors, depth: int) -> Iterator[tuple[str, list[str], list[float]]]:
+        """Yield each query's id with its documents' ids, best first, and their scores."""
+        refuse_not_finite(queries, queries.array, 0)
+        for query, ranking in zip(queries.ids, self.rank(queries.array, depth), strict=True):
+            yield query, [self.corpus.ids[row] for row in ranking.rows], ranking.scores.tolist()
 
     def rank(self, queries: np.ndarray, depth: int) -> list[_Ranking]:
         """The ``depth`` best documents for each row of ``queries``, best first."""
@@ -169,7 +185,8 @@ class _FlatSearch:
         wanted = self._prepared(queries)
         best = np.empty((len(queries), 0), dtype=np.float32)
         best_rows = np.empty((len(queries), 0), dtype=np.int64)
-        with progress(f"passages searched for {len(queries)} queries", len(self.corpus.array)) as advance:
+        shown = progress(f"passages searched for {len(queries)} queries", len(self.corpus.array))
+        with nullcontext(lambda count: None) if self.quiet else shown as advance:
             for start, block in self._raw_blocks():
                 index = faiss.IndexFlatIP(block.shape[1])
                 index.add(self._prepared(block))
