@@ -91,7 +91,7 @@ def save_encoder(model: SentenceTransformer, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        with _quiet():
+        with quiet():
             model.save(str(temporary), create_model_card=False)
         transformer = find_module(model, Transformer)
         if transformer is not None and _takes_pooling_layer(type(transformer.auto_model)):
@@ -184,7 +184,7 @@ def model_options(folder: Path, *, trust_remote_code: bool = False) -> dict[str,
 def explain_loading(folder: Path) -> Iterator[None]:
     """Turn what transformers and sentence-transformers raise for a broken folder into an error that names it."""
     try:
-        with _quiet():
+        with quiet():
             yield
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         raise DenseflowError(
@@ -202,7 +202,7 @@ def replace_folder(new: Path, folder: Path) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without transformers' bars and reports on weights, which fill a log."""
     bars, level = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()
