@@ -33,8 +33,9 @@ for file in [file for files in damaged.values() for file in files]:
 wildcard_constraints:
     dataset=r"[A-Za-z0-9_.-]+",
     split=r"[A-Za-z0-9_-]+",
-    negatives=r"[A-Za-z0-9_.-]+",
+    negatives=r"[A-Za-z0-9_.-]+(@seed\d+)?",
     model=r"[A-Za-z0-9_.-]+",
+    teacher=r"[A-Za-z0-9_.-]+",
     experiment=r"[A-Za-z0-9_.-]+",
     analyzer=r"[A-Za-z0-9-]+",
     seed=r"\d+",

@@ -1,9 +1,9 @@
 rule negatives:
     input:
         dataset=R / "dataset/{dataset}/manifest.json",
-        runs=lambda wildcards: graph.mining_manifests(
+        mined=lambda wildcards: graph.mining(
             wildcards.dataset, wildcards.split, wildcards.negatives
-        ),
+        ).inputs(),
     output:
         training=R / "negatives/{dataset}.{split}/{negatives}/train.jsonl",
         audit=R / "negatives/{dataset}.{split}/{negatives}/audit.json",
@@ -19,9 +19,9 @@ rule negatives:
         mem_mb=8000,
         runtime=120,
     params:
-        options=lambda wildcards: graph.negatives_options(
+        options=lambda wildcards: graph.mining(
             wildcards.dataset, wildcards.split, wildcards.negatives
-        ),
+        ).options(),
         code=graph.code("negatives", "negatives"),
     script:
         "../workflow_scripts/negatives.py"

@@ -46,7 +46,9 @@ rule train:
         checkpoint_seconds=int(60 * graph.registry.workflow.checkpoint_minutes),
     params:
         options=lambda wildcards: graph.train_options(wildcards.model),
-        training_file=lambda wildcards: str(graph.training_file(wildcards.model)),
+        training_file=lambda wildcards: str(
+            graph.training_file(wildcards.model, f"seed{wildcards.seed}")
+        ),
         work=str(R / "work/train/{model}.seed{seed}"),
         code=graph.code("train", "train"),
     script:

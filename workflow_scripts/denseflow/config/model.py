@@ -1,6 +1,6 @@
 """config/models/NAME.yaml: a pretrained model, or one to train."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -235,6 +235,13 @@ class Recipe(Section):
     evaluate: Evaluation | None = option(None, "Score on a split during training, and keep the best weights")
     keep_models: KeptModels | None = option(None, "Keep models along the way")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _adapters_as_usual(cls, options: Any) -> Any:
+        if isinstance(options, dict) and options.get("weights") == "lora" and options.get("lora") is None:
+            return {**options, "lora": {}}
+        return options
+
     @model_validator(mode="after")
     def _parts_agree(self) -> "Recipe":
         if self.lora is not None and self.weights != "lora":
@@ -269,6 +276,27 @@ class Trained(Section):
     data: TrainingData = required("What to train on")
     recipe: Recipe = option(Recipe(), "How to train")
 
+    @model_validator(mode="after")
+    def _teacher_and_loss_agree(self) -> "Trained":
+        loss, teacher = self.recipe.loss.name, self.data.teacher
+        distils = loss in ("margin_mse", "kl")
+        if distils and teacher is None:
+            raise ValueError(
+                f"`recipe.loss.name` is {loss!r}, which learns from a teacher's scores; name a model in `data.teacher`"
+                + (", with `data.dataset` and `data.negatives` instead of `data.file`" if self.data.file else "")
+            )
+        if teacher is not None and not distils:
+            raise ValueError(
+                f"`data.teacher` is {teacher!r}, but `recipe.loss.name` is {loss!r}, which learns from no teacher; set "
+                "it to margin_mse or kl, or leave the teacher out"
+            )
+        if teacher is not None and self.recipe.negatives_per_query == 0:
+            raise ValueError(
+                f"`recipe.negatives_per_query` is 0, so that {loss!r} has no passages to learn differences from; set "
+                "it to 1 or more"
+            )
+        return self
+
 
 class Run(Section):
     """Where and with how much a model runs. Changing these reruns nothing."""
@@ -282,7 +310,7 @@ class Run(Section):
     )
     nodes: int = option(1, "Machines that train together", ge=1)
     attention: Literal["eager", "sdpa", "flash_attention_2"] | None = option(
-        None, "The attention's implementation; transformers' choice where it is left out"
+        None, "The attention's implementation in training; transformers' choice where it is left out"
     )
     tensorboard: bool = option(False, "Whether training writes TensorBoard's files, to results/logs/tensorboard")
     wandb: bool = option(False, "Whether training reports to Weights & Biases, whose package must be installed")

@@ -1,6 +1,6 @@
 """config/negatives/NAME.yaml: how hard negatives are mined."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,28 +14,10 @@ class RandomNegatives(Section):
     count: int = required("How many a query", ge=1)
 
 
-class Bm25Negatives(Section):
-    """Passages that BM25 ranks high and that are not known to be relevant."""
+class RankedNegatives(Section):
+    """What the sources have in common that draw from ranks of a run."""
 
-    type: Literal["bm25"] = required("`bm25`")
-    count: int = required("How many a query", ge=1)
-    first_rank: int = option(1, "The first rank to draw from", ge=1)
-    last_rank: int = option(100, "The last rank to draw from, which is also the depth of the search", ge=1)
-    k1: float = option(0.9, "BM25's k1", ge=0)
-    b: float = option(0.4, "BM25's b", ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _ranks_in_order(self) -> "Bm25Negatives":
-        if self.first_rank > self.last_rank:
-            raise ValueError(f"first_rank {self.first_rank} lies behind last_rank {self.last_rank}")
-        return self
-
-
-class DenseNegatives(Section):
-    """Passages that a dense model ranks high and that are not known to be relevant (Xiong et al., 2020)."""
-
-    type: Literal["dense"] = required("`dense`")
-    model: Name = required("A name from config/models; a trained one mines with the experiment's seed")
+    type: str = required("Which run")
     count: int = required("How many a query", ge=1)
     first_rank: int = option(1, "The first rank to draw from", ge=1)
     last_rank: int = option(100, "The last rank to draw from, which is also the depth of the search", ge=1)
@@ -47,10 +29,25 @@ class DenseNegatives(Section):
     )
 
     @model_validator(mode="after")
-    def _ranks_in_order(self) -> "DenseNegatives":
+    def _ranks_in_order(self) -> Self:
         if self.first_rank > self.last_rank:
             raise ValueError(f"first_rank {self.first_rank} lies behind last_rank {self.last_rank}")
         return self
+
+
+class Bm25Negatives(RankedNegatives):
+    """Passages that BM25 ranks high and that are not known to be relevant."""
+
+    type: Literal["bm25"] = required("`bm25`")
+    k1: float = option(0.9, "BM25's k1", ge=0)
+    b: float = option(0.4, "BM25's b", ge=0, le=1)
+
+
+class DenseNegatives(RankedNegatives):
+    """Passages that a dense model ranks high and that are not known to be relevant (Xiong et al., 2020)."""
+
+    type: Literal["dense"] = required("`dense`")
+    model: Name = required("A name from config/models; a trained one mines with the experiment's seed")
 
 
 NegativeSource = Annotated[RandomNegatives | Bm25Negatives | DenseNegatives, Field(discriminator="type")]
@@ -68,6 +65,27 @@ class Negatives(Section):
     )
     sources: list[NegativeSource] = option([], "One entry a source, by `type`; none for in-batch negatives alone")
     seed: int = option(0, "The seed of all drawing", ge=0)
-    max_queries: int | None = option(None, "Only the first so many training queries that have a positive", ge=1)
+    max_queries: int | None = option(
+        None,
+        "Only so many training queries: the first ones that have a positive, or passages drawn with the seed",
+        ge=1,
+    )
     min_level: int = option(1, "The lowest relevance level that makes a positive", ge=1)
     max_positives: int | None = option(None, "At most so many positives a query, drawn at random", ge=1)
+
+    @model_validator(mode="after")
+    def _passages_need_no_qrels(self) -> Self:
+        if self.queries == "split":
+            return self
+        for key, value, neutral in (
+            ("sources", self.sources, []),
+            ("min_level", self.min_level, 1),
+            ("max_positives", self.max_positives, None),
+        ):
+            if value != neutral:
+                found = "some" if key == "sources" else repr(value)
+                raise ValueError(
+                    f"`{key}` is given ({found}), but with `queries: passages` each passage is its own and only "
+                    "positive, and the other passages of a batch are the negatives; leave it out"
+                )
+        return self

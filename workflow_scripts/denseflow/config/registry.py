@@ -8,8 +8,8 @@ from denseflow.bm25.analyzers import check_analyzer
 from denseflow.config.dataset import BeirSource, Dataset
 from denseflow.config.experiment import Experiment
 from denseflow.config.load import check, read_yaml
-from denseflow.config.model import Model
-from denseflow.config.negatives import Negatives
+from denseflow.config.model import Model, Trained
+from denseflow.config.negatives import DenseNegatives, Negatives
 from denseflow.config.section import Section
 from denseflow.config.workflow import Workflow
 from denseflow.errors import DenseflowError
@@ -71,7 +71,7 @@ class Registry:
         if name in on_the_way:
             cycle = " -> ".join([*on_the_way[on_the_way.index(name) :], name])
             raise DenseflowError(
-                f"{where}: the models form a cycle: {cycle}; a model cannot need itself. Choose another `base`"
+                f"{where}: the models form a cycle: {cycle}; a model cannot need itself. Choose another one there"
             )
         if name in self.models:
             return
@@ -81,26 +81,64 @@ class Registry:
             _require_path(Path(model.pretrained.path), f"{file}: key 'pretrained.path'")
         if model.trained is not None:
             data = model.trained.data
-            self._add_model(model.trained.base, f"{file}: key 'trained.base'", (*on_the_way, name))
+            on_the_way = (*on_the_way, name)
+            self._add_model(model.trained.base, f"{file}: key 'trained.base'", on_the_way)
             if data.file is not None:
                 _require_path(Path(data.file), f"{file}: key 'trained.data.file'")
             if data.dataset is not None and data.negatives is not None:
-                self._add_split(data.dataset, data.split or "train", f"{file}: key 'trained.data'")
-                self._add_negatives(data.negatives, f"{file}: key 'trained.data.negatives'")
-                if any(source.type == "bm25" for source in self.negatives[data.negatives].sources):
-                    self._check_analyzer(data.dataset, None, f"{file}: key 'trained.data.negatives'")
+                self._add_mined_data(data.dataset, data.negatives, model.trained, file, on_the_way)
         self.models[name] = model
 
-    def _add_negatives(self, name: str, where: str) -> None:
-        if name not in self.negatives:
-            self.negatives[name] = self._read(Negatives, "negatives", name, where)
+    def _add_mined_data(
+        self, dataset: str, negatives: str, trained: Trained, file: Path, on_the_way: tuple[str, ...]
+    ) -> None:
+        data, loss = trained.data, trained.recipe.loss.name
+        where = f"{file}: key 'trained.data"
+        if negatives not in self.negatives:
+            self.negatives[negatives] = self._read(Negatives, "negatives", negatives, f"{where}.negatives'")
+        mining = self.negatives[negatives]
+        if mining.queries == "passages":
+            self._add_dataset(dataset, f"{where}.dataset'")
+            if data.split is not None:
+                raise DenseflowError(
+                    f"{where}.split': {data.split!r}, but {self.file('negatives', negatives)} says `queries: "
+                    "passages`, which needs no split; leave the key out"
+                )
+        else:
+            self._add_split(dataset, data.split or "train", f"{where}'")
+            if loss in ("simcse", "mixcse"):
+                raise DenseflowError(
+                    f"{where}.negatives': {negatives!r}, but the loss is {loss!r}, which learns from passages alone; "
+                    "name a file in config/negatives with `queries: passages`, or take the loss infonce"
+                )
+        for number, source in enumerate(mining.sources):
+            if source.type == "bm25":
+                self._check_analyzer(dataset, None, f"{where}.negatives'")
+            elif isinstance(source, DenseNegatives):
+                key = f"{self.file('negatives', negatives)}: key 'sources[{number}].model'"
+                self._add_model(source.model, key, on_the_way)
+                if self.models[source.model].kind != "encoder":
+                    raise DenseflowError(
+                        f"{key}: {source.model!r} is a cross-encoder, which cannot search a collection; name an "
+                        "encoder. A cross-encoder can be a `teacher` or rerank"
+                    )
+        if data.teacher is not None:
+            self._add_model(data.teacher, f"{where}.teacher'", on_the_way)
+            if not mining.sources:
+                raise DenseflowError(
+                    f"{where}.teacher': {data.teacher!r}, but {self.file('negatives', negatives)} has no `sources`, so "
+                    "that there is nothing for it to tell apart; add some, or leave the teacher out"
+                )
 
-    def _add_split(self, name: str, split: str, where: str) -> None:
+    def _add_dataset(self, name: str, where: str) -> None:
         if name not in self.datasets:
             dataset = self._read(Dataset, "datasets", name, where)
             if isinstance(dataset.source, BeirSource) and dataset.source.path is not None:
                 _require_path(Path(dataset.source.path), f"{self.file('datasets', name)}: key 'source.path'")
             self.datasets[name] = dataset
+
+    def _add_split(self, name: str, split: str, where: str) -> None:
+        self._add_dataset(name, where)
         splits = self.datasets[name].source.split_names()
         if split not in splits:
             raise DenseflowError(

@@ -15,6 +15,7 @@ from denseflow.errors import DenseflowError
 from denseflow.workflow.canonical import canonical
 from denseflow.workflow.fingerprint import fingerprint, pins
 from denseflow.workflow.integrity import Digests, damaged_files
+from denseflow.workflow.mining import EncodedPair, Mining
 
 PRETRAINED = "pretrained"
 BEIR_FILES = ("corpus.jsonl*", "queries.jsonl*", "qrels/*.tsv*")
@@ -57,12 +58,6 @@ class Graph:
         if isinstance(source, BeirSource) and source.path is not None:
             options["content"] = self._digests.of_tree(Path(source.path), BEIR_FILES)
         return canonical(options)
-
-    def negatives_options(self, dataset: str, split: str, name: str) -> str:
-        """What defines mined negatives."""
-        options = self.registry.negatives[name].model_copy(update={"description": None})
-        runs = {place: str(run) for place, run in self.mining_runs(dataset, split, name).items()}
-        return canonical({"negatives": options, "split": split, "runs": runs})
 
     def pretrained_options(self, name: str) -> str:
         """What defines a pretrained model: its source, its contract, and the content of a local folder."""
@@ -117,40 +112,46 @@ class Graph:
         settings = f"{analyzer}_{options.k1!r}_{options.b!r}"
         return self.results / "bm25" / dataset / settings / f"{split}.top{depth}.trec"
 
-    def mining_runs(self, dataset: str, split: str, name: str) -> dict[str, Path]:
-        """The runs that a negatives file draws from, by the place of their source in it."""
-        return {
-            str(place): self.bm25_run(dataset, source, split, source.last_rank)
-            for place, source in enumerate(self.registry.negatives[name].sources)
-            if isinstance(source, Bm25Negatives)
-        }
+    def dense_run(self, dataset: str, model: str, variant: str, split: str, depth: int) -> Path:
+        """The run of a model on a split."""
+        return self.results / "search" / dataset / model / variant / f"{split}.top{depth}.trec"
 
-    def mining_manifests(self, dataset: str, split: str, name: str) -> list[Path]:
-        """The manifests of those runs."""
-        return [run_manifest(run) for run in self.mining_runs(dataset, split, name).values()]
+    def encoded(self, dataset: str, model: str, variant: str, split: str) -> EncodedPair:
+        """The manifests of a model's vectors."""
+        folder = self.results / "encode" / dataset / model / self.variant(model, variant)
+        return EncodedPair(folder / f"queries.{split}.manifest.json", folder / "corpus.manifest.json")
+
+    def mining(self, dataset: str, split: str, folder: str) -> Mining:
+        """The files of one way to mine negatives on a split; ``folder`` is its name, with ``@seedN`` where it has."""
+        return Mining(self, dataset, split, folder)
+
+    def variant(self, model: str, variant: str) -> str:
+        """``variant`` for a model that is trained here; a pretrained one has no seed."""
+        return variant if self.registry.trained(model) else PRETRAINED
 
     def model(self, name: str, variant: str) -> Path:
         """The manifest of a model; a pretrained one has no seed."""
-        chosen = variant if self.registry.trained(name) else PRETRAINED
-        return self.results / "train" / name / chosen / "manifest.json"
+        return self.results / "train" / name / self.variant(name, variant) / "manifest.json"
 
     def training_inputs(self, name: str, variant: str) -> dict[str, Path]:
-        """What a training starts from: the base model's manifest and the negatives' one, if they were mined here."""
+        """The manifests that a training starts from: base model, and negatives and teacher's scores if it has them."""
         trained = self.registry.models[name].trained
         assert trained is not None
         inputs = {"base": self.model(trained.base, variant)}
         if trained.data.dataset is not None:
-            folder = f"{trained.data.dataset}.{trained.data.split or 'train'}"
-            inputs["negatives"] = self.results / "negatives" / folder / str(trained.data.negatives) / "manifest.json"
+            mining = Mining.of(self, trained.data, variant)
+            inputs["negatives"] = mining.manifest
+            if trained.data.teacher is not None:
+                inputs["teacher"] = mining.scores(trained.data.teacher, variant)
         return inputs
 
-    def training_file(self, name: str) -> Path:
+    def training_file(self, name: str, variant: str) -> Path:
         """The training file itself."""
         trained = self.registry.models[name].trained
         assert trained is not None
         if trained.data.file is not None:
             return Path(trained.data.file)
-        return self.training_inputs(name, PRETRAINED)["negatives"].parent / "train.jsonl"
+        return Mining.of(self, trained.data, variant).training_file
 
     def ranked_systems(self, name: str) -> Iterator[RankedSystem]:
         """All runs of an experiment, in the order of its file."""
@@ -162,8 +163,7 @@ class Graph:
                     yield RankedSystem(system_name, "bm25", on.dataset, on.split, run, run_manifest(run))
                 else:
                     for variant in self._variants(str(system.model), experiment):
-                        folder = self.results / "search" / on.dataset / str(system.model) / variant
-                        run = folder / f"{on.split}.top{experiment.depth}.trec"
+                        run = self.dense_run(on.dataset, str(system.model), variant, on.split, experiment.depth)
                         yield RankedSystem(system_name, variant, on.dataset, on.split, run, run_manifest(run))
 
     def evaluation_inputs(self, name: str) -> list[Path]:
@@ -191,22 +191,26 @@ class Graph:
             yield ranked.manifest
             system = self.registry.experiments[experiment].systems[ranked.system]
             if system.model is not None:
-                encoded = self.results / "encode" / ranked.dataset / system.model / ranked.variant
-                yield encoded / "corpus.manifest.json"
-                yield encoded / f"queries.{ranked.split}.manifest.json"
+                yield from self.encoded(ranked.dataset, system.model, ranked.variant, ranked.split)
                 yield from self._model_manifests(system.model, ranked.variant)
 
     def _model_manifests(self, name: str, variant: str) -> Iterator[Path]:
         yield self.model(name, variant)
         trained = self.registry.models[name].trained
         if trained is not None:
-            yield from self._model_manifests(trained.base, variant)
-            data = trained.data
-            if data.dataset is not None and data.negatives is not None:
-                split = data.split or "train"
-                yield self.dataset(data.dataset)
-                yield from self.mining_manifests(data.dataset, split, data.negatives)
-                yield self.training_inputs(name, variant)["negatives"]
+            inputs = self.training_inputs(name, variant)
+            yield from inputs.values()
+            models = [trained.base]
+            if trained.data.dataset is not None:
+                mining = Mining.of(self, trained.data, variant)
+                yield self.dataset(trained.data.dataset)
+                yield from mining.inputs()
+                models += mining.models()
+                if trained.data.teacher is not None:
+                    yield from mining.teacher_inputs(trained.data.teacher, variant).values()
+                    models.append(trained.data.teacher)
+            for model in models:
+                yield from self._model_manifests(model, variant)
 
     def _package_version(self, package: str, model: str) -> str | None:
         """The installed version of a package that ships a model; None where the environment's pins say it already."""
