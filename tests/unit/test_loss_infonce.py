@@ -61,9 +61,11 @@ def test_a_known_relevant_passage_takes_no_share_and_gets_no_gradient():
 
 
 def test_the_positive_counts_although_it_is_known_relevant():
-    given = masks()
-    assert not InfoNCE(0.1).excluded(Targets(**given))[torch.arange(QUERIES), given["positive"]].any()
-    assert torch.isfinite(InfoNCE(0.1)(*embeddings(), Targets(**given)))
+    queries, passages = embeddings()
+    given = Targets(**masks())
+    assert given.relevant[torch.arange(QUERIES), given.positive].all()
+    closer = passages.detach() + torch.cat([queries.detach(), torch.zeros(QUERIES * NEGATIVES, WIDTH)])
+    assert InfoNCE(0.1)(queries, closer, given) < InfoNCE(0.1)(queries, passages, given)
 
 
 def test_without_in_batch_negatives_only_the_own_hard_negatives_count():

@@ -1,4 +1,4 @@
-"""Another dropout than the one that a model was built with."""
+"""The dropout of a model: whether it has any, and how to give it another."""
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -7,6 +7,15 @@ from denseflow.errors import DenseflowError
 
 # Where transformers' attention keeps its dropout as a number, not as a module.
 _ATTRIBUTES = ("attention_dropout", "attn_dropout", "dropout", "dropout_p", "dropout_rate", "hidden_dropout")
+
+
+def has_dropout(model: SentenceTransformer) -> bool:
+    """Whether any dropout of the model is above 0, so that two passes of training differ."""
+    return any(
+        (isinstance(module, torch.nn.Dropout) and module.p > 0)
+        or any(isinstance(module.__dict__.get(name), float) and module.__dict__[name] > 0 for name in _ATTRIBUTES)
+        for module in model.modules()
+    )
 
 
 def set_dropout(model: SentenceTransformer, probability: float) -> None:

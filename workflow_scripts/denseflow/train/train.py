@@ -25,11 +25,13 @@ from denseflow.train.checkpoints import Checkpoints
 from denseflow.train.dropout import set_dropout
 from denseflow.train.examples import Draws
 from denseflow.train.interruption import stop_on_signal
-from denseflow.train.losses.infonce import InfoNCE
+from denseflow.train.losses.build import make_loss
+from denseflow.train.losses.model_fit import refuse_unfit_model
 from denseflow.train.plans import BatchPlan, ByPassage, ByQuery
 from denseflow.train.preflight import preflight
+from denseflow.train.resumable import CheckpointTimes, Keeping
 from denseflow.train.step_progress import StepProgress
-from denseflow.train.trainer import CheckpointTimes, RetrieverTrainer
+from denseflow.train.trainer import RetrieverTrainer
 
 LOG = logging.getLogger("denseflow")
 
@@ -93,6 +95,7 @@ def train(
     model = load_encoder(base_manifest.parent / MODEL, device=device)
     kept_contract = apply_contract(model, contract)
     _prepare_model(model, recipe)
+    refuse_unfit_model(recipe, model)
 
     draws = Draws(
         training_set,
@@ -122,11 +125,9 @@ def train(
             draws,
             plan,
             Batches(model, training_set, seed=seed, micro_batch=micro_batch),
-            _loss(recipe["loss"], kept_contract.similarity),
+            make_loss(recipe, kept_contract.similarity),
+            Keeping(checkpoints, CheckpointTimes(checkpoint_minutes, checkpoint_steps), stop),
             grad_cache=micro_batch is not None,
-            checkpoints=checkpoints,
-            checkpoint_times=CheckpointTimes(checkpoint_minutes, checkpoint_steps),
-            stop=stop,
         )
         _run(trainer, checkpoints.newest(), steps)
     _refuse_broken_weights(model)
@@ -159,12 +160,6 @@ def _plan(draws: Draws, recipe: dict[str, Any], seed: int) -> BatchPlan:
     if queries_per_passage is not None:
         return ByPassage(draws, recipe["batch_size"], queries_per_passage, seed)
     return ByQuery(len(draws), recipe["batch_size"], seed)
-
-
-def _loss(options: dict[str, Any], similarity: str) -> InfoNCE:
-    return InfoNCE(
-        options["temperature"], options["in_batch_negatives"], similarity, options.get("every_positive", False)
-    )
 
 
 def _prepare_model(model: SentenceTransformer, recipe: dict[str, Any]) -> None:
