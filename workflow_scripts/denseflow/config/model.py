@@ -67,6 +67,15 @@ class InfoNCE(Section):
     )
     margin: float = option(0.0, "Taken from the positive's score before the division", ge=0, neutral=0.0)
 
+    @model_validator(mode="after")
+    def _symmetric_in_batch(self) -> "InfoNCE":
+        if self.symmetric and not self.in_batch_negatives:
+            raise ValueError(
+                "`symmetric` is true, but `in_batch_negatives` is false: a positive finds its query among the other "
+                "queries of the batch; set `in_batch_negatives` to true, or leave `symmetric` out"
+            )
+        return self
+
 
 class Triplet(Section):
     """Hinge loss: the positive must score higher than each negative by a margin (Schroff et al., 2015)."""
@@ -247,6 +256,16 @@ class Recipe(Section):
         if self.lora is not None and self.weights != "lora":
             raise ValueError(
                 f"`lora` is given, but `weights` is {self.weights!r}; set `weights: lora`, or leave it out"
+            )
+        if isinstance(self.loss, SimCSE | MixCSE) and self.dropout == 0:
+            raise ValueError(
+                f"`dropout` is 0, but the loss {self.loss.name!r} learns from what dropout changes; leave "
+                "`dropout` out, or set it to 0.1"
+            )
+        if isinstance(self.loss, InfoNCE | Triplet) and not (self.loss.in_batch_negatives or self.negatives_per_query):
+            raise ValueError(
+                "`negatives_per_query` is 0 and `loss.in_batch_negatives` is false, so that there are no negatives; "
+                "change one of them"
             )
         return self
 
