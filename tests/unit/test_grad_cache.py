@@ -1,10 +1,12 @@
 """GradCache gives the gradient of the whole batch."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from denseflow.encoder import load_encoder
-from denseflow.train.grad_cache import GradCache, encode_pieces
+from denseflow.train.grad_cache import GradCache, encode_piece, encode_pieces
 from denseflow.train.losses.infonce import InfoNCE
 from denseflow.train.losses.targets import Targets
 from denseflow.train.tokens import Tokens
@@ -62,9 +64,8 @@ def whole(model, size, temperature=0.05):
 
 
 def cached(model, size, temperature=0.05, **options):
-    loss = GradCache(model, torch.Tensor.backward).step(
-        pieces(model, QUERIES, "query", size),
-        pieces(model, PASSAGES, "passage", size),
+    loss = GradCache(partial(encode_piece, model), torch.Tensor.backward).step(
+        [pieces(model, QUERIES, "query", size), pieces(model, PASSAGES, "passage", size)],
         loss_function(temperature),
         **options,
     )

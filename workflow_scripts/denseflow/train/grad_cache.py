@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from denseflow.encoder import embed, learns
+from denseflow.encoder import embed
 
 Features = dict[str, Any]
-"""A piece of tokenised texts, as the encoder takes it: tensors [n, length] by name, ``kind`` and ``seed``."""
+"""A piece of tokenised texts, as the model takes it: tensors [n, length] by name, and the ``seed`` of its dropout. An
+encoder's has its ``kind`` too."""
 
 
 def encode_piece(model: torch.nn.Module, piece: Features) -> Tensor:
@@ -34,66 +35,69 @@ def encode_pieces(model: torch.nn.Module, pieces: Sequence[Features]) -> Tensor:
 
 
 class GradCache:
-    """Forward and backward of one batch, piece by piece."""
+    """Forward and backward of one batch, piece by piece.
 
-    def __init__(self, model: torch.nn.Module, backward: Callable[[Tensor], None]) -> None:
-        """Work on ``model``.
+    The loss sees the embeddings of the whole batch, and its gradient with respect to them is sent back through each
+    piece: through the graph that is still there, or, with ``recompute``, through one that is made again.
+    """
+
+    def __init__(
+        self,
+        encode: Callable[[Features], Tensor],
+        backward: Callable[[Tensor], None],
+        *,
+        learns: Callable[[Features], bool] = lambda piece: True,
+        recompute: bool = True,
+    ) -> None:
+        """Set up the step.
 
         Args:
-            model: The encoder, whose forward may run under autocast.
+            encode: [n, d] embeddings of a piece, the same each time; may run under autocast.
             backward: Adds a scalar's gradient to the parameters; accelerate's, which scales it for float16.
+            learns: Whether any parameter has a gradient from a piece.
+            recompute: Whether to hold the activations of one piece at a time, and to encode each piece twice.
         """
-        self.model = model
-        self.backward = backward
+        self.encode, self.backward, self.learns, self.recompute = encode, backward, learns, recompute
 
     def step(
-        self,
-        queries: Sequence[Features],
-        passages: Sequence[Features],
-        loss_function: Callable[[Tensor, Tensor], Tensor],
-        *,
-        weight: float = 1.0,
+        self, groups: Sequence[Sequence[Features]], loss_function: Callable[..., Tensor], *, weight: float = 1.0
     ) -> Tensor:
         """Add ``weight`` times the gradient of the batch's loss to the parameters; returns the loss, a scalar.
 
         Args:
-            queries: The pieces of the queries.
-            passages: The pieces of the passages.
-            loss_function: The loss of ([Q, d], [P, d]) embeddings.
+            groups: The pieces, in groups, such as those of the queries and those of the passages.
+            loss_function: The loss of the embeddings of each group, [n, d] in float32 or finer.
             weight: Such as one over the number of accumulated batches.
         """
-        query_embeddings = self.forward_no_grad(queries)
-        passage_embeddings = self.forward_no_grad(passages)
-        loss, query_cache, passage_cache = self.build_cache(query_embeddings, passage_embeddings, loss_function)
-        self.forward_backward(queries, query_cache * weight)
-        self.forward_backward(passages, passage_cache * weight)
+        encoded = [[self.forward(piece) for piece in group] for group in groups]
+        # What is drawn in the loss is drawn with the batch's seed, for the same reason as in encode_piece.
+        torch.manual_seed(groups[0][0]["seed"])
+        loss, caches = self.build_cache([torch.cat(group).detach() for group in encoded], loss_function)
+        for pieces, embeddings, cache in zip(groups, encoded, caches, strict=True):
+            gradients = (weight * cache).split([len(rows) for rows in embeddings])
+            for piece, rows, gradient in zip(pieces, embeddings, gradients, strict=True):
+                if self.learns(piece):
+                    self.send_back(piece, rows, gradient)
         return loss
 
-    def forward_no_grad(self, pieces: Sequence[Features]) -> Tensor:
-        """[n, d] embeddings, keeping no activations."""
-        with torch.no_grad():
-            return encode_pieces(self.model, pieces)
+    def forward(self, piece: Features) -> Tensor:
+        """[n, d] embeddings of a piece; no activations are kept where they are computed again."""
+        with torch.set_grad_enabled(not self.recompute):
+            embeddings = self.encode(piece)
+        # Gradients of a half precision's embeddings would be cut to its range before float16's scaler acts.
+        return embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
 
     def build_cache(
-        self, queries: Tensor, passages: Tensor, loss_function: Callable[[Tensor, Tensor], Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The loss, and its gradients [Q, d] and [P, d] with respect to the embeddings."""
-        queries, passages = queries.detach().requires_grad_(), passages.detach().requires_grad_()
+        self, embeddings: Sequence[Tensor], loss_function: Callable[..., Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The loss, and its gradient with respect to each group's embeddings."""
+        leaves = [group.requires_grad_() for group in embeddings]
         with torch.enable_grad():
-            loss = loss_function(queries, passages)
-        query_gradient, passage_gradient = torch.autograd.grad(loss, (queries, passages))
-        return loss.detach(), query_gradient, passage_gradient
+            loss = loss_function(*leaves)
+        return loss.detach(), torch.autograd.grad(loss, leaves)
 
-    def forward_backward(self, pieces: Sequence[Features], cache: Tensor) -> None:
-        """Encode each piece again, with a graph, and send its rows of the cached gradient [n, d] through it.
-
-        Pieces of a side that does not learn are passed over.
-        """
-        if not learns(self.model, pieces[0]["kind"]):
-            return
-        start = 0
-        for piece in pieces:
-            embeddings = encode_piece(self.model, piece)
-            gradient = cache[start : start + len(embeddings)]
-            self.backward((embeddings * gradient).sum())
-            start += len(embeddings)
+    def send_back(self, piece: Features, embeddings: Tensor, gradient: Tensor) -> None:
+        """Send a piece's rows of the cached gradient [n, d] through its graph, to the parameters."""
+        if self.recompute:
+            embeddings = self.encode(piece)
+        self.backward((embeddings * gradient).sum())
