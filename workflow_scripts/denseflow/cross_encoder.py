@@ -18,7 +18,7 @@ import torch
 from sentence_transformers import CrossEncoder
 from sentence_transformers.base.modules import Transformer
 
-from denseflow.contract import TITLE_SEPARATOR, Contract
+from denseflow.contract import TITLE_SEPARATOR, Contract, count_positions
 from denseflow.encoder import EXTRA, explain_loading, quiet, replace_folder
 from denseflow.errors import DenseflowError
 from denseflow.files import write_json
@@ -115,8 +115,8 @@ def new_cross_encoder(folder: Path, contract: Contract, *, seed: int, device: st
         )
     if not (folder / "config.json").is_file():
         raise DenseflowError(
-            f"{folder}: no config.json in it, as where queries and passages have encoders of their own; a cross-encoder "
-            "starts from one encoder: choose a `base` whose recipe says `encoders: shared`"
+            f"{folder}: no config.json in it, as where queries and passages have encoders of their own; a "
+            "cross-encoder starts from one encoder: choose a `base` whose recipe says `encoders: shared`"
         )
     local: dict[str, Any] = {"local_files_only": True}
     with explain_loading(folder), torch.random.fork_rng(devices=[]):
@@ -135,8 +135,9 @@ def new_cross_encoder(folder: Path, contract: Contract, *, seed: int, device: st
         )[1]
     model = CrossEncoder(modules=[transformer], device=device, activation_fn=torch.nn.Identity())
     _set_pad_token(model, folder)
-    model.max_seq_length = min(contract.query_max_length + contract.passage_max_length, _longest(model))
     _set_texts(model, asdict(contract))
+    together = contract.query_max_length + contract.passage_max_length
+    apply_pair_contract(model, {"pair_max_length": min(together, count_positions(model) or together)})
     return model.eval(), sorted(set(other["missing_keys"]) & set(made))
 
 
@@ -156,9 +157,16 @@ def save_cross_encoder(model: CrossEncoder, folder: Path) -> None:
 
 
 def read_pair_contract(model: CrossEncoder) -> PairContract:
-    """The contract of a loaded cross-encoder."""
-    contract: PairContract = model.pair_contract  # type: ignore[assignment]  # a torch module takes any attribute
-    return contract
+    """The contract that a loaded cross-encoder keeps.
+
+    Raises:
+        DenseflowError: No maximum length is known.
+    """
+    if _contract(model).pair_max_length == 0:
+        raise DenseflowError(
+            "the model says nowhere how long a pair may be; set contract.pair_max_length in the model's file"
+        )
+    return _contract(model)
 
 
 def apply_pair_contract(model: CrossEncoder, options: Mapping[str, Any]) -> PairContract:
@@ -176,15 +184,13 @@ def apply_pair_contract(model: CrossEncoder, options: Mapping[str, Any]) -> Pair
     for name in given:
         if name not in names:
             raise DenseflowError(f"contract.{name}: a cross-encoder has no such key; expected {', '.join(names)}")
-    contract = replace(read_pair_contract(model), **given)
-    positions = _longest(model, tokenizer=False)
-    if not 4 <= contract.pair_max_length <= positions:
-        raise DenseflowError(
-            f"contract.pair_max_length: {contract.pair_max_length} tokens, expected 4 to {positions}, as many as the "
-            "model has positions"
-        )
+    model.pair_contract = replace(_contract(model), **given)  # type: ignore[assignment]
+    contract = read_pair_contract(model)
+    positions = count_positions(model)
+    if contract.pair_max_length < 4 or (positions is not None and contract.pair_max_length > positions):
+        limit = "4 or more" if positions is None else f"4 to {positions}, as many as the model has positions"
+        raise DenseflowError(f"contract.pair_max_length: {contract.pair_max_length} tokens, expected {limit}")
     model.max_seq_length = contract.pair_max_length
-    model.pair_contract = contract  # type: ignore[assignment]
     return contract
 
 
@@ -230,7 +236,7 @@ def _refuse_other_kinds(model: CrossEncoder, folder: Path) -> None:
 
 def _set_pad_token(model: CrossEncoder, folder: Path) -> None:
     """A decoder's head looks for the last token before the padding, and must know which token pads."""
-    config = model[0].config
+    config: Any = model[0].config
     if getattr(config, "pad_token_id", None) is None:
         if model.tokenizer.pad_token_id is None:
             raise DenseflowError(
@@ -247,30 +253,20 @@ def _set_texts(model: CrossEncoder, known: Mapping[str, Any]) -> None:
         pair_max_length=_longest(model),
         title_separator=known.get("title_separator", TITLE_SEPARATOR),
     )
-    model.max_seq_length = contract.pair_max_length
-    model.pair_contract = contract  # type: ignore[assignment]
+    if contract.pair_max_length:
+        model.max_seq_length = contract.pair_max_length
+    model.pair_contract = contract  # type: ignore[assignment]  # a torch module takes any attribute
 
 
-def _longest(model: CrossEncoder, *, tokenizer: bool = True) -> int:
-    """The most tokens of an input: as many as the model has positions, and as the tokenizer allows."""
-    config = model[0].config
-    positions = getattr(config, "max_position_embeddings", None) or _NO_LIMIT
-    table = next(
-        (
-            found
-            for module in model.modules()
-            if isinstance(found := getattr(module, "position_embeddings", None), torch.nn.Embedding)
-        ),
-        None,
-    )
-    if table is not None:  # RoBERTa and its kin count positions from padding_idx + 1
-        positions = table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
-    limit = min(positions, model.max_seq_length or _NO_LIMIT) if tokenizer else positions
-    if tokenizer and limit >= _NO_LIMIT:
-        raise DenseflowError(
-            "the model says nowhere how long a pair may be; set model_max_length in its tokenizer_config.json"
-        )
-    return limit
+def _contract(model: CrossEncoder) -> PairContract:
+    contract: PairContract = model.pair_contract  # type: ignore[assignment]
+    return contract
+
+
+def _longest(model: CrossEncoder) -> int:
+    """The most tokens of an input that tokenizer and model allow; 0 where neither says it."""
+    known = [n for n in (model.max_seq_length, count_positions(model)) if n is not None and 0 < n < _NO_LIMIT]
+    return min(known, default=0)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
