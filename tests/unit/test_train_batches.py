@@ -71,7 +71,8 @@ def test_cached_token_ids_are_padded_as_the_tokenizer_pads(model, side):
 def test_a_passage_is_tokenised_once_however_often_it_comes(model, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "denseflow.train.tokens.tokenize", lambda m, texts, kind: calls.extend(texts) or tokenize(m, texts, kind)
+        "denseflow.token_rows.tokenize",
+        lambda m, texts, *args, **kw: calls.extend(texts) or tokenize(m, texts, *args, **kw),
     )
     tokens = Tokens(model, ["milk", "diet"].__getitem__, "passage")
     for _ in range(3):

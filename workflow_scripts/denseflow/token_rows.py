@@ -1,0 +1,52 @@
+"""Texts as rows of token ids: tokenised without padding, and padded when it is known which are encoded together."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+
+from denseflow.encoder import Kind, tokenize
+
+_UNPADDED = {"text": {"padding": False}, "common": {"return_tensors": None}}
+_AT_ONCE = 1000  # texts given to the tokenizer; its lists of Python integers are large
+
+Row = dict[str, np.ndarray]
+"""The features of one text, int32, each of shape (tokens,)."""
+
+
+def tokenize_rows(model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> tuple[list[Row], dict[str, Any]]:
+    """The features of each text, as :func:`denseflow.encoder.tokenize` gives them, and those that all texts share."""
+    rows: list[Row] = []
+    common: dict[str, Any] = {}
+    for start in range(0, len(texts), _AT_ONCE):
+        features = tokenize(model, texts[start : start + _AT_ONCE], kind, processing_kwargs=_UNPADDED)
+        lists = {name: value for name, value in features.items() if isinstance(value, list)}
+        common = {name: value for name, value in features.items() if name not in lists}
+        lists.pop("attention_mask", None)
+        for values in zip(*lists.values(), strict=True):
+            rows.append({name: np.array(value, dtype=np.int32) for name, value in zip(lists, values, strict=True)})
+    return rows, common
+
+
+def row_length(row: Row) -> int:
+    """The tokens of a text, prefix and special tokens included."""
+    return len(row["input_ids"])
+
+
+def pad_rows(model: SentenceTransformer, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
+    """The features of a batch, int64, shape (rows, longest), with ``attention_mask``; padded as the tokenizer says."""
+    tokenizer = model.tokenizer
+    fill = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
+    lengths = np.array([row_length(row) for row in rows])
+    used = np.arange(lengths.max())[None, :] < lengths[:, None]
+    if tokenizer.padding_side == "left":
+        used = used[:, ::-1].copy()
+    batch = {}
+    for name in rows[0]:
+        table = np.full(used.shape, fill.get(name, 0), dtype=np.int64)
+        table[used] = np.concatenate([row[name] for row in rows])
+        batch[name] = torch.from_numpy(table)
+    batch["attention_mask"] = torch.from_numpy(used.astype(np.int64))
+    return batch
