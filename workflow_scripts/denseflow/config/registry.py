@@ -16,6 +16,9 @@ from denseflow.errors import DenseflowError
 
 S = TypeVar("S", bound=Section)
 
+TEST = "test"
+"""The split that is for the table, never for choices."""
+
 
 class Registry:
     """What the chosen experiments need of config/, by name, each file validated once.
@@ -52,6 +55,12 @@ class Registry:
         """Whether a model is trained here, and so depends on the seed."""
         return self.models[name].trained is not None
 
+    def evaluation_dataset(self, model: str) -> str:
+        """The dataset that a model is scored on while it is trained."""
+        trained = self.models[model].trained
+        assert trained is not None
+        return str(_evaluation_dataset(trained))
+
     def _add_experiment(self, name: str) -> None:
         where = f"{self._folder / 'config.yaml'} or --config: key 'experiments'"
         experiment = self._read(Experiment, "experiments", name, where)
@@ -87,6 +96,8 @@ class Registry:
                 _require_path(Path(data.file), f"{file}: key 'trained.data.file'")
             if data.dataset is not None and data.negatives is not None:
                 self._add_mined_data(data.dataset, data.negatives, model.trained, file, on_the_way)
+            if model.trained.recipe.evaluate is not None:
+                self._add_evaluation(model.trained, f"{file}: key 'trained.recipe.evaluate")
         self.models[name] = model
 
     def _add_mined_data(
@@ -130,6 +141,28 @@ class Registry:
                     "that there is nothing for it to tell apart; add some, or leave the teacher out"
                 )
 
+    def _add_evaluation(self, trained: Trained, where: str) -> None:
+        evaluate, data = trained.recipe.evaluate, trained.data
+        dataset = _evaluation_dataset(trained)
+        assert evaluate is not None
+        if dataset is None:
+            raise DenseflowError(
+                f"{where}.dataset' is missing, and `data.file` belongs to no dataset that could take its place; name "
+                "a dataset to score on during training"
+            )
+        self._add_split(dataset, evaluate.split, f"{where}'")
+        if evaluate.split == TEST:
+            raise DenseflowError(
+                f"{where}.split': {TEST!r}; weights chosen on the test split make its scores too good. Choose another "
+                f"split, such as dev, of {self.file('datasets', dataset)}"
+            )
+        own_queries = data.negatives is not None and self.negatives[data.negatives].queries == "split"
+        if own_queries and (dataset, evaluate.split) == (data.dataset, data.split or "train"):
+            raise DenseflowError(
+                f"{where}.split': {evaluate.split!r}, the split that the model is trained on, where a model that only "
+                f"learns by heart is the best; choose another split of {self.file('datasets', dataset)}"
+            )
+
     def _add_dataset(self, name: str, where: str) -> None:
         if name not in self.datasets:
             dataset = self._read(Dataset, "datasets", name, where)
@@ -162,6 +195,11 @@ class Registry:
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
             raise DenseflowError(f"{where}: {name!r}, but there is no file {file}; {hint}")
         return check(section, read_yaml(file), str(file))
+
+
+def _evaluation_dataset(trained: Trained) -> str | None:
+    evaluate = trained.recipe.evaluate
+    return None if evaluate is None else evaluate.dataset or trained.data.dataset
 
 
 def _require_path(path: Path, where: str) -> None:

@@ -12,30 +12,31 @@ PACKAGE = "denseflow"
 
 
 @cache
-def fingerprint(script: Path, environment: Path) -> str:
+def fingerprint(script: Path, environment: Path, unused: tuple[str, ...] = ()) -> str:
     """A digest that changes when what a rule runs changes, and not when a comment, a docstring or a date does.
 
     Args:
         script: A file of workflow_scripts/; the package ``denseflow`` stands beside it.
         environment: The stage's conda environment file; its pins count whether conda or pip installed them.
+        unused: Modules that the rule will not use, by their names; they and what only they reach are left out.
 
     Returns:
         The first 16 hexadecimal digits of a SHA-256.
     """
-    sources = {name: _code(path) for name, path in reached_modules(script).items()}
+    sources = {name: _code(path) for name, path in reached_modules(script, unused).items()}
     parts = [_code(script), *(f"{name}\n{code}" for name, code in sorted(sources.items())), *pins(environment)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def reached_modules(script: Path) -> dict[str, Path]:
-    """The package's modules that a script imports, directly or through others, with their files."""
+def reached_modules(script: Path, unused: tuple[str, ...] = ()) -> dict[str, Path]:
+    """The package's modules that a script imports, directly or through others but ``unused``, with their files."""
     root = script.parent
     found: dict[str, Path] = {}
     waiting = list(_imports(script))
     while waiting:
         name = waiting.pop()
         path = _module_file(root, name)
-        if path is None or name in found:
+        if path is None or name in found or name in unused:
             continue
         found[name] = path
         waiting.extend(_imports(path))

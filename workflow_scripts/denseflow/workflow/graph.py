@@ -18,6 +18,7 @@ from denseflow.workflow.integrity import Digests, damaged_files
 from denseflow.workflow.mining import EncodedPair, Mining
 
 PRETRAINED = "pretrained"
+DEV_EVALUATION = "denseflow.train.dev_evaluation"
 BEIR_FILES = ("corpus.jsonl*", "queries.jsonl*", "qrels/*.tsv*")
 
 
@@ -47,9 +48,16 @@ class Graph:
 
     # Fingerprints and options: what a rule reruns for.
 
-    def code(self, script: str, stage: str) -> str:
-        """The fingerprint of a script of workflow_scripts/ in its stage's environment."""
-        return fingerprint(self._base / "workflow_scripts" / f"{script}.py", self._base / "envs" / f"{stage}.yaml")
+    def code(self, script: str, stage: str, unused: tuple[str, ...] = ()) -> str:
+        """The fingerprint of a script of workflow_scripts/ in its stage's environment, ``unused`` modules left out."""
+        scripts, environments = self._base / "workflow_scripts", self._base / "envs"
+        return fingerprint(scripts / f"{script}.py", environments / f"{stage}.yaml", unused)
+
+    def train_code(self, name: str) -> str:
+        """The fingerprint of a training; that of searching and scoring counts where the recipe scores on the way."""
+        trained = self.registry.models[name].trained
+        assert trained is not None
+        return self.code("train", "train", () if trained.recipe.evaluate else (DEV_EVALUATION,))
 
     def dataset_options(self, name: str) -> str:
         """What defines a collection: its source and, for a local one, the content of its files."""
@@ -96,6 +104,13 @@ class Graph:
             }
         )
 
+    def checkpoints_options(self, split: str) -> str:
+        """What defines the scores of kept models: the split, all chosen experiments' measures, the greatest depth."""
+        experiments = self.registry.experiments.values()
+        measures = list(dict.fromkeys(chain.from_iterable(experiment.measures for experiment in experiments)))
+        depth = max(experiment.depth for experiment in experiments)
+        return canonical({"split": split, "measures": measures, "depth": depth})
+
     def model_run(self, name: str) -> Run:
         """Where and with how much a model runs."""
         return self.registry.models[name].run
@@ -134,7 +149,9 @@ class Graph:
         return self.results / "train" / name / self.variant(name, variant) / "manifest.json"
 
     def training_inputs(self, name: str, variant: str) -> dict[str, Path]:
-        """The manifests that a training starts from: base model, and negatives and teacher's scores if it has them."""
+        """The manifests that a training reads: the base model's, and those that it has of negatives, teacher's scores
+        and the collection to be scored on.
+        """
         trained = self.registry.models[name].trained
         assert trained is not None
         inputs = {"base": self.model(trained.base, variant)}
@@ -143,6 +160,8 @@ class Graph:
             inputs["negatives"] = mining.manifest
             if trained.data.teacher is not None:
                 inputs["teacher"] = mining.scores(trained.data.teacher, variant)
+        if trained.recipe.evaluate is not None:
+            inputs["evaluation"] = self.dataset(self.registry.evaluation_dataset(name))
         return inputs
 
     def training_file(self, name: str, variant: str) -> Path:
@@ -175,6 +194,36 @@ class Graph:
     def tables(self) -> list[Path]:
         """The tables of all chosen experiments."""
         return [self.results / "experiments" / name / "table.tsv" for name in self.registry.experiments]
+
+    def checkpoints(self) -> list[Path]:
+        """The scores of the models that the chosen experiments' trainings kept along the way.
+
+        Raises:
+            DenseflowError: None of their models keeps any.
+        """
+        scores = {
+            self.model(model, f"seed{seed}").with_name(f"checkpoints.{on.dataset}.{on.split}.tsv"): None
+            for experiment in self.registry.experiments.values()
+            for model in self._models_that_keep(experiment)
+            for seed in experiment.seeds
+            for on in experiment.evaluate_on
+        }
+        if not scores:
+            raise DenseflowError(
+                f"checkpoints: no model of {', '.join(self.registry.experiments) or 'no experiment'} keeps models "
+                "along the way; set `trained.recipe.keep_models` in the model's file, such as {every_epochs: 1}, or choose "
+                "other experiments"
+            )
+        return list(scores)
+
+    def _models_that_keep(self, experiment: Experiment) -> Iterator[str]:
+        """The encoders of an experiment that keep models along the way, those that they start from included."""
+        for system in experiment.systems.values():
+            name = system.model
+            while name is not None and (trained := self.registry.models[name].trained) is not None:
+                if trained.recipe.keep_models is not None and self.registry.models[name].kind == "encoder":
+                    yield name
+                name = trained.base
 
     def damaged(self) -> dict[Path, list[Path]]:
         """Results of the chosen experiments that were deleted or altered after they were made, by their manifest."""
