@@ -65,8 +65,8 @@ def rerank(
         DenseflowError: An input is missing or altered, the run names a query or a document that the collection does
             not have, the model is no cross-encoder, or a score is not finite.
     """
-    for manifest in (run_manifest, dataset_manifest, model_manifest):
-        read_manifest(manifest)
+    for path in (run_manifest, dataset_manifest, model_manifest):
+        read_manifest(path)
     device = choose_device(granted_gpus)
     set_threads(threads)
     make_deterministic()
@@ -100,7 +100,7 @@ def rerank(
     return manifest
 
 
-def reorder(documents: Sequence[str], scores: np.ndarray) -> tuple[list[str], np.ndarray]:
+def reorder(documents: Sequence[str], scores: np.ndarray) -> tuple[list[str], list[float]]:
     """A ranking whose first documents are ordered by new scores, the others behind them as they were.
 
     Args:
@@ -114,7 +114,7 @@ def reorder(documents: Sequence[str], scores: np.ndarray) -> tuple[list[str], np
     deeper = documents[len(scores) :]
     lowest = scores[order[-1]] if len(order) else np.float32(0)
     behind = lowest - np.arange(1, len(deeper) + 1, dtype=np.float32)
-    return [*(documents[place] for place in order), *deeper], np.concatenate([scores[order], behind])
+    return [*(documents[place] for place in order), *deeper], np.concatenate([scores[order], behind]).tolist()
 
 
 def _rankings(
@@ -124,7 +124,7 @@ def _rankings(
     passages: dict[str, str],
     depth: int,
     shards: Shards,
-) -> Iterator[tuple[str, list[str], np.ndarray]]:
+) -> Iterator[tuple[str, list[str], list[float]]]:
     """Score shard by shard, and give each query with its new ranking."""
     names, size = list(run), max(1, SHARD // depth)
     with progress("queries reranked", len(names)) as advance:
