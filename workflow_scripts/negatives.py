@@ -14,4 +14,5 @@ with stage_log(snakemake.log[0]):
         options["negatives"],
         {place: Path(run) for place, run in options["runs"].items()},
         Path(snakemake.output.manifest).parent,
+        {place: (Path(queries), Path(corpus)) for place, (queries, corpus) in options.get("vectors", {}).items()},
     )

@@ -22,6 +22,8 @@ class SourceAudit:
     queries_with_fewer: int = 0
     queries_with_none: int = 0
     queries_without_ranking: int = 0
+    queries_without_positive: int = 0
+    """Queries none of whose positives has a score, so that filters by score keep all."""
     examples_with_fewer: list[str] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     ranks: Counter[int] = field(default_factory=Counter)
@@ -51,6 +53,7 @@ class SourceAudit:
         }
         if "last_rank" in self.options:
             summary["queries_without_ranking"] = self.queries_without_ranking
+            summary["queries_without_positive_score"] = self.queries_without_positive
             summary["ranks"] = quantiles(sorted(self.ranks.elements()))
             summary["histogram"] = self._histogram()
         return summary

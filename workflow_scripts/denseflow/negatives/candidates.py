@@ -7,6 +7,7 @@ from denseflow.negatives.same_text import text_key
 
 KNOWN_RELEVANT = "known relevant"
 SAME_TEXT = "same text as a relevant passage"
+CHOSEN_TEXT = "same text as a chosen negative"
 CHOSEN = "chosen by an earlier source"
 EMPTY = "empty passage"
 
@@ -34,6 +35,7 @@ class Exclusion:
         self._relevant = frozenset(known_relevant)
         self._relevant_texts = {passages.text_key(id_) for id_ in self._relevant if id_ in passages.by_id}
         self._chosen: set[str] = set()
+        self._chosen_texts: set[bytes] = set()
 
     def reason(self, document_id: str) -> str | None:
         """Why the document is no candidate, or None if it is one."""
@@ -44,8 +46,11 @@ class Exclusion:
         key = self._passages.text_key(document_id)
         if not key:
             return EMPTY
-        return SAME_TEXT if key in self._relevant_texts else None
+        if key in self._relevant_texts:
+            return SAME_TEXT
+        return CHOSEN_TEXT if key in self._chosen_texts else None
 
     def choose(self, document_id: str) -> None:
-        """Let the document be a negative, so that no later source takes it again."""
+        """Let the document be a negative, so that neither it nor its text is taken again."""
         self._chosen.add(document_id)
+        self._chosen_texts.add(self._passages.text_key(document_id))

@@ -1,5 +1,6 @@
 """Mining hard negatives: from a data set and its runs to a training file and an audit."""
 
+import logging
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,73 +11,90 @@ from denseflow.errors import DenseflowError
 from denseflow.files import sha256, write_json, write_jsonl
 from denseflow.manifest import read_manifest, write_manifest
 from denseflow.negatives.audit import QueryAudit
+from denseflow.negatives.audit_text import audit_text, source_name
 from denseflow.negatives.candidates import EMPTY, Exclusion, Passages
 from denseflow.negatives.draw import query_random, random_order
-from denseflow.negatives.sources import RandomSource, RunSource, Source
+from denseflow.negatives.open_sources import open_sources
+from denseflow.negatives.passage_queries import passage_rows
+from denseflow.negatives.sources import Source
+from denseflow.negatives.suspects import WholeAudit
 from denseflow.negatives.training_file import training_row
+
+LOG = logging.getLogger("denseflow")
 
 RELEVANT_FROM = 1
 """A document judged at this level or above is never a negative, whatever level makes a positive."""
 
 
 def mine(
-    dataset_manifest: Path, split: str, options: dict[str, Any], runs: dict[str, Path], folder: Path
+    dataset_manifest: Path,
+    split: str,
+    options: dict[str, Any],
+    runs: dict[str, Path],
+    folder: Path,
+    vectors: dict[str, tuple[Path, Path]] | None = None,
 ) -> dict[str, Any]:
-    """Write train.jsonl, audit.json and, last, manifest.json into ``folder``.
+    """Write train.jsonl, audit.json and, last, manifest.json into ``folder``, and the audit in short into the log.
 
     A query's negatives come source by source, in the order drawn. None of them is known to be relevant to it
-    (level >= 1), has the text of a passage that is, is empty, or comes twice. What is drawn for a query depends on the
-    seed and the query's id alone. Queries are in the order of their file, positives by falling level.
+    (level >= 1), has the text of a passage that is, is empty, or comes twice, itself or its text. What is drawn for a
+    query depends on the seed and the query's id alone. Queries are in the order of their file, positives by falling
+    level.
 
     Args:
         dataset_manifest: The manifest of the data set.
-        split: The split whose queries are trained on.
-        options: ``sources`` (each ``{"type": "random", "count"}`` or ``{"type": "bm25", "count", "first_rank",
-            "last_rank", ...}``), ``seed``, ``min_level`` (the lowest level of a positive), ``max_positives`` and
-            ``max_queries`` (both a number or None).
+        split: The split whose queries are trained on; of no meaning where passages are the queries.
+        options: ``sources`` (each ``{"type": "random", "count"}`` or ``{"type": "bm25" or "dense", "count",
+            "first_rank", "last_rank", ...}``, the latter two with ``margin`` and ``share`` or without), ``seed``,
+            ``min_level`` (the lowest level of a positive), ``max_positives`` and ``max_queries`` (both a number or
+            None), and ``queries`` if these are ``passages`` (see :mod:`denseflow.negatives.passage_queries`).
         runs: By the place in ``sources`` (from "0"), the run ``NAME.trec`` of each source that is not random, with
             its ``NAME.manifest.json`` beside it.
         folder: Where the files go.
+        vectors: By the place in ``sources``, the manifests of the vectors of queries and passages that the positives
+            of a dense source are scored with.
 
     Returns:
         The manifest.
 
     Raises:
         DenseflowError: A file is not what its manifest says; a judgement names an unknown query; a run names an
-            unknown document or is less deep than ``last_rank``; or no query of the split has a positive.
+            unknown document or is less deep than ``last_rank``; run and vectors do not belong together; or no query of
+            the split has a positive.
     """
     read_manifest(dataset_manifest)
     data = dataset_manifest.parent
-    queries = read_queries(data / f"queries.{split}.jsonl")
-    qrels = read_qrels(data / f"qrels.{split}.tsv")
-    for query_id in qrels:
-        if query_id not in queries:
-            raise DenseflowError(
-                f"{data / f'qrels.{split}.tsv'}: query {query_id!r} is not in queries.{split}.jsonl; add its text, or "
-                "take its judgements out"
-            )
-    passages = Passages(read_corpus(data / "corpus.jsonl"))
     inputs = {"dataset": sha256(dataset_manifest)}
+    audit = QueryAudit()
     sources: list[Source] = []
-    for place, source in enumerate(options["sources"]):
-        purpose = f"source {place}"
-        if source["type"] == "random":
-            sources.append(RandomSource(source, passages, seed=options["seed"], purpose=purpose))
-            continue
-        run = runs[str(place)]
-        run_manifest = run.with_suffix(".manifest.json")
-        depth = read_manifest(run_manifest).get("options", {}).get("depth")
-        inputs[f"run {place}"] = sha256(run_manifest)
-        sources.append(RunSource(source, passages, run, depth=depth, seed=options["seed"], purpose=purpose))
-    audit = QueryAudit(in_split=len(queries))
-    rows = _rows(queries, qrels, passages, sources, options, audit)
-    nothing = (
-        f"{data / f'qrels.{split}.tsv'}: none of the {len(queries)} queries has a positive (a document of level "
-        f"{options['min_level']} or above that the collection has); lower 'min_level' or take another split"
-    )
+    whole: WholeAudit | None = None
+    if options.get("queries") == "passages":
+        rows = passage_rows(data / "corpus.jsonl", options["seed"], options.get("max_queries"), audit)
+        nothing = f"{data / 'corpus.jsonl'}: all passages are empty; check the dataset"
+    else:
+        queries, qrels = _queries_and_qrels(data, split)
+        audit.in_split = len(queries)
+        passages = Passages(read_corpus(data / "corpus.jsonl"))
+        sources = open_sources(options, passages, runs, vectors or {}, inputs)
+        names = [source_name(place, source.audit.options) for place, source in enumerate(sources)]
+        whole = WholeAudit(passages, names)
+        rows = _rows(queries, qrels, passages, sources, options, audit, whole)
+        nothing = (
+            f"{data / f'qrels.{split}.tsv'}: none of the {len(queries)} queries has a positive (a document of level "
+            f"{options['min_level']} or above that the collection has); lower 'min_level' or take another split"
+        )
     write_jsonl(folder / "train.jsonl", _at_least_one(rows, nothing))
-    summaries = [source.audit.summary() for source in sources]
-    write_json(folder / "audit.json", {**audit.summary(), "sources": summaries, "seed": options["seed"]})
+    summary = {
+        **audit.summary(),
+        "sources": [source.audit.summary() for source in sources],
+        **(whole.summary() if whole else {}),
+        "seed": options["seed"],
+    }
+    write_json(folder / "audit.json", summary)
+    LOG.info("%s", audit_text(summary))
+    warnings = [warning for source in sources for warning in source.audit.warnings()]
+    for warning in warnings:
+        LOG.warning("%s", warning)
     return write_manifest(
         folder,
         "negatives",
@@ -89,8 +107,20 @@ def mine(
             "positives": sum(audit.positives),
             "negatives": sum(source.audit.found for source in sources),
         },
-        warnings=[warning for source in sources for warning in source.audit.warnings()],
+        warnings=warnings,
     )
+
+
+def _queries_and_qrels(data: Path, split: str) -> tuple[dict[str, str], Qrels]:
+    queries = read_queries(data / f"queries.{split}.jsonl")
+    qrels = read_qrels(data / f"qrels.{split}.tsv")
+    for query_id in qrels:
+        if query_id not in queries:
+            raise DenseflowError(
+                f"{data / f'qrels.{split}.tsv'}: query {query_id!r} is not in queries.{split}.jsonl; add its text, or "
+                "take its judgements out"
+            )
+    return queries, qrels
 
 
 def _rows(
@@ -100,6 +130,7 @@ def _rows(
     sources: list[Source],
     options: dict[str, Any],
     audit: QueryAudit,
+    whole: WholeAudit,
 ) -> Iterator[dict[str, Any]]:
     for query_id, query in queries.items():
         if audit.written == options.get("max_queries"):
@@ -114,9 +145,10 @@ def _rows(
             audit.skipped["no positive"] += 1
             continue
         exclusion = Exclusion(passages, relevant)
-        negatives = [id_ for source in sources for id_ in source.find(query_id, exclusion)]
+        found = [source.find(query_id, positives, exclusion) for source in sources]
         chosen = set(positives)
         others = [id_ for id_ in relevant if id_ not in chosen and id_ in passages.by_id]
+        whole.add(query_id, query, [*positives, *others], found)
         audit.written += 1
         audit.positives.append(len(positives))
         audit.other_relevant += len(others)
@@ -124,7 +156,7 @@ def _rows(
             query_id,
             query,
             [passages.by_id[id_] for id_ in positives],
-            [passages.by_id[id_] for id_ in negatives],
+            [passages.by_id[id_] for one in found for id_ in one.drawn],
             others,
         )
 

@@ -1,0 +1,57 @@
+"""An encoder's scores of queries and passages, from the vectors of the encode stage."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from denseflow.errors import DenseflowError
+from denseflow.search.exact import exact_scores
+from denseflow.search.vectors import Vectors, read_vectors, refuse_mismatch, refuse_not_finite
+
+
+class VectorScores:
+    """Scores any pair of a split's query and a passage, however deep a run was: exactly as the search scores it."""
+
+    def __init__(self, queries_manifest: Path, corpus_manifest: Path) -> None:
+        """Open the vectors of a split's queries and of the collection's passages.
+
+        Raises:
+            DenseflowError: A file is missing or altered, or the two are not of one model and data set.
+        """
+        self._queries, self._corpus = read_vectors(queries_manifest), read_vectors(corpus_manifest)
+        refuse_mismatch(self._queries, self._corpus)
+        refuse_not_finite(self._queries, self._queries.array, 0)
+        self._cosine = self._corpus.manifest["similarity"] == "cosine"
+        self._query_rows = _rows(self._queries)
+        self._corpus_rows = _rows(self._corpus)
+
+    def __call__(self, query_id: str, document_ids: Sequence[str]) -> np.ndarray:
+        """The scores of passages for a query.
+
+        Returns:
+            float32, shape (passages,).
+
+        Raises:
+            DenseflowError: One has no vector, or one that is not finite.
+        """
+        query = self._queries.array[_row(self._queries, self._query_rows, query_id)]
+        rows = [_row(self._corpus, self._corpus_rows, document_id) for document_id in document_ids]
+        scores = exact_scores(query, self._corpus.array[rows], cosine=self._cosine)
+        if not np.isfinite(scores).all():
+            first = int(np.argmin(np.isfinite(scores)))
+            raise DenseflowError(
+                f"{self._corpus.path}: query {query_id!r} and document {document_ids[first]!r} have the score "
+                f"{scores[first]}, expected a finite number; the model is broken. Train it again with bf16 or fp32"
+            )
+        return scores
+
+
+def _rows(vectors: Vectors) -> dict[str, int]:
+    return {name: row for row, name in enumerate(vectors.ids)}
+
+
+def _row(vectors: Vectors, rows: dict[str, int], name: str) -> int:
+    if name not in rows:
+        raise DenseflowError(f"{vectors.path}: no vector of {name!r}; run the workflow to encode this data set again")
+    return rows[name]
