@@ -25,6 +25,7 @@ CHANGES = {
     "title_separator": " | ",
     "similarity": "dot",
 }
+TOKENS = {"add_bos": False, "add_eos": False, "padding_side": "right"}
 DOCUMENT = Document("d1", "fish", TEXT)
 
 
@@ -49,6 +50,7 @@ def test_a_folder_says_its_contract(tiny_model):
         "passage_max_length": 128,
         "title_separator": " ",
         "similarity": "cosine",
+        **TOKENS,
     }
 
 
@@ -98,7 +100,7 @@ def changed_model(tiny_model: Path, tmp_path: Path) -> tuple[SentenceTransformer
 def test_the_contract_and_the_vectors_survive_saving_and_loading(changed_model):
     model, folder = changed_model
     again = load_encoder(folder)
-    assert read_contract(again).as_dict() == CHANGES
+    assert read_contract(again).as_dict() == CHANGES | TOKENS
     for side, vector in vectors(model).items():
         np.testing.assert_array_equal(vectors(again)[side], vector)
 

@@ -16,10 +16,11 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Router, Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+from sentence_transformers.util import batch_to_device
 
 from denseflow.collection import Document
 from denseflow.errors import DenseflowError
-from denseflow.sides import KINDS, TASKS, Kind, find_module, find_tokenizer, find_transformers, is_separate, modules_of
+from denseflow.sides import KINDS, TASKS, Kind, find_module, find_tokenizer, find_transformers, modules_of
 from denseflow.special_tokens import has_special_token, put_special_token, set_padding_side
 
 TITLE_SEPARATOR = " "
@@ -139,82 +140,6 @@ def apply_contract(model: SentenceTransformer, options: Mapping[str, Any]) -> Co
     return contract
 
 
-def title_separator(self) -> str:
-    """Between the title and the text of a passage that has both."""
-    ...
-
-
-def passage_text(document: Document, contract: Titles) -> str:
-    """The text of a document as a model reads it: title, separator, text; either may be empty."""
-    if document.title and document.text:
-        return document.title + contract.title_separator + document.text
-    return document.title or document.text
-
-
-def read_contract(model: SentenceTransformer) -> Contract:
-    """The contract that a loaded encoder keeps.
-
-    Raises:
-        DenseflowError: No maximum length is known, or the similarity is one that the search does not have.
-    """
-    similarity = str(model.similarity_fn_name)
-    if similarity not in SIMILARITIES:
-        raise DenseflowError(
-            f"the model's similarity is {similarity!r}, expected dot or cosine; set contract.similarity in the model's "
-            "file"
-        )
-    pooling = list(dict.fromkeys(str(_pooling(model, kind)) for kind in KINDS))
-    tokenizers = [find_tokenizer(model, kind) for kind in KINDS]
-    return Contract(
-        pooling="/".join(pooling) if pooling != ["None"] else None,
-        normalize=all(find_module(model, Normalize, kind) is not None for kind in KINDS),
-        query_prefix=model.prompts.get("query") or "",
-        passage_prefix=_passage_prefix(model),
-        query_max_length=_length(model, "query"),
-        passage_max_length=_length(model, "passage"),
-        title_separator=title_separator(model),
-        similarity=similarity,
-        add_bos=all(has_special_token(tokenizer, "bos") for tokenizer in tokenizers),
-        add_eos=all(has_special_token(tokenizer, "eos") for tokenizer in tokenizers),
-        padding_side=getattr(tokenizers[0], "padding_side", "right"),
-    )
-
-
-def apply_contract(model: SentenceTransformer, options: Mapping[str, Any]) -> Contract:
-    """Change the contract of a loaded encoder in place, and return it whole.
-
-    Args:
-        model: The encoder.
-        options: Fields of :class:`Contract`; None or a missing one keeps what the encoder says.
-
-    Raises:
-        DenseflowError: An option is unknown or has no such value, or a maximum length is longer than the model has
-            positions.
-    """
-    names = [field.name for field in fields(Contract)]
-    for name in options:
-        if name not in names:
-            raise DenseflowError(f"contract.{name}: no such key; expected one of {', '.join(names)}")
-    given = {name: value for name, value in options.items() if value is not None}
-    if "similarity" in given:
-        if given["similarity"] not in SIMILARITIES:
-            raise DenseflowError(f"contract.similarity: {given['similarity']!r}, expected dot or cosine")
-        model.similarity_fn_name = given["similarity"]
-    contract = replace(read_contract(model), **given)
-    if "pooling" in given:
-        _set_pooling(model, given["pooling"])
-    _set_normalize(model, contract.normalize)
-    _set_lengths(model, contract)
-    _set_prefixes(model, contract)
-    set_title_separator(model, contract.title_separator)
-    return contract
-
-
-def find_module(model: torch.nn.Sequential, kind: type) -> Any:
-    """The first of a model's modules that is of ``kind``, or None."""
-    return next((module for module in model if isinstance(module, kind)), None)
-
-
 def title_separator(model: SentenceTransformer) -> str:
     """The title separator of a loaded encoder."""
     return str(getattr(model, "title_separator", TITLE_SEPARATOR))
@@ -253,7 +178,7 @@ def _set_normalize(model: SentenceTransformer, normalize: bool) -> None:
 def _set_lengths(model: SentenceTransformer, contract: Contract) -> None:
     for kind in KINDS:
         length = getattr(contract, f"{kind}_max_length")
-        positions = _positions(model, kind)
+        positions = count_positions(model, kind)
         if length < 1 or (positions is not None and length > positions):
             limit = "1 or more" if positions is None else f"1 to {positions}, as many as the model has positions"
             raise DenseflowError(f"contract.{kind}_max_length: {length} tokens, expected {limit}")
@@ -274,7 +199,6 @@ def _set_tokens(model: SentenceTransformer, given: Mapping[str, Any]) -> None:
         if "padding_side" in given:
             set_padding_side(tokenizer, given["padding_side"])
             _refuse_padding_that_matters(model, kind)
-        _forget_prompt_lengths(model, kind)
 
 
 def _refuse_padding_that_matters(model: SentenceTransformer, kind: Kind) -> None:
@@ -322,7 +246,7 @@ def _length(model: SentenceTransformer, kind: Kind) -> int:
         return int(said)
     # A tokenizer that knows no limit says 10**30.
     longest = getattr(modules_of(model, kind)[0], "max_seq_length", None)
-    known = [n for n in (longest, _positions(model, kind)) if n is not None and 0 < n < 10**9]
+    known = [n for n in (longest, count_positions(model, kind)) if n is not None and 0 < n < 10**9]
     if not known:
         raise DenseflowError(
             "the model says nowhere how long a text may be; set contract.query_max_length and "
@@ -331,7 +255,7 @@ def _length(model: SentenceTransformer, kind: Kind) -> int:
     return int(min(known))
 
 
-def _positions(model: SentenceTransformer, kind: Kind) -> int | None:
+def count_positions(model: torch.nn.Module, kind: Kind = "passage") -> int | None:
     """How many tokens a side of the model has positions for, or None where there is no limit."""
     transformer = find_module(model, Transformer, kind)
     if transformer is None:

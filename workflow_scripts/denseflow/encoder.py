@@ -11,12 +11,12 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Router, Transformer
+from sentence_transformers.base.modules import Transformer
 from transformers import AutoConfig
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.utils import logging as transformers_logging
@@ -25,7 +25,6 @@ from denseflow.contract import (
     TITLE_SEPARATOR,
     Contract,
     apply_contract,
-    find_module,
     passage_text,
     read_contract,
     set_title_separator,
@@ -33,9 +32,11 @@ from denseflow.contract import (
 )
 from denseflow.errors import DenseflowError
 from denseflow.files import write_json
+from denseflow.sides import TASKS, Kind, find_module, modules_of
 
 __all__ = [
     "Contract",
+    "Kind",
     "apply_contract",
     "dimensions",
     "embed",
@@ -49,9 +50,6 @@ __all__ = [
 ]
 
 EXTRA = "denseflow.json"
-
-Kind = Literal["query", "passage"]
-_TASKS = {"query": "query", "passage": "document"}  # our word: sentence-transformers' word
 
 
 def load_encoder(folder: Path, *, device: str = "cpu", trust_remote_code: bool | None = None) -> SentenceTransformer:
@@ -93,12 +91,14 @@ def save_encoder(model: SentenceTransformer, folder: Path) -> None:
     try:
         with quiet():
             model.save(str(temporary), create_model_card=False)
-        transformer = find_module(model, Transformer)
-        if transformer is not None and _takes_pooling_layer(type(transformer.auto_model)):
-            # sentence-transformers reads this key and does not write it; without it a pooler is made up at loading.
-            settings = temporary / Transformer.config_file_name
-            keys = json.loads(settings.read_text(encoding="utf-8"))
-            write_json(settings, {**keys, "model_kwargs": {"add_pooling_layer": False}})
+        for settings in temporary.rglob(Transformer.config_file_name):
+            transformer = find_module(
+                model, Transformer, "query" if settings.parent.name.startswith("q") else "passage"
+            )
+            if transformer is not None and _takes_pooling_layer(type(transformer.auto_model)):
+                # sentence-transformers reads this key and does not write it; without it a pooler is made up at loading.
+                keys = json.loads(settings.read_text(encoding="utf-8"))
+                write_json(settings, {**keys, "model_kwargs": {"add_pooling_layer": False}})
         for code in temporary.glob("*/*.py"):  # saved in its module's folder, looked for in the root
             code.replace(temporary / code.name)
         extra = {"title_separator": title_separator(model), "trust_remote_code": bool(model.trust_remote_code)}
@@ -120,7 +120,7 @@ def tokenize(model: SentenceTransformer, texts: Sequence[str], kind: Kind, **opt
     Returns:
         ``input_ids`` and ``attention_mask``, int64, shape (texts, longest), and what else :func:`embed` takes.
     """
-    task = _TASKS[kind]
+    task = TASKS[kind]
     return model.preprocess(list(texts), prompt=model.prompts.get(task) or None, task=task, **options)
 
 
@@ -134,10 +134,10 @@ def embed(model: torch.nn.Module, features: Mapping[str, Any], kind: Kind) -> to
         features: What :func:`tokenize` gives for this kind, on the encoder's device.
         kind: Which of two separate encoders applies; a shared one is the same for both.
     """
-    task = _TASKS[kind]
+    task = TASKS[kind]
     if learns(model, kind):
         return model(dict(features), task=task)["sentence_embedding"]
-    for module in _side(model, kind):
+    for module in modules_of(model, kind):
         module.eval()
     with torch.no_grad():
         return model(dict(features), task=task)["sentence_embedding"]
@@ -145,13 +145,7 @@ def embed(model: torch.nn.Module, features: Mapping[str, Any], kind: Kind) -> to
 
 def learns(model: torch.nn.Module, kind: Kind) -> bool:
     """Whether any weight that the texts of a kind pass through is trained."""
-    return any(weights.requires_grad for module in _side(model, kind) for weights in module.parameters())
-
-
-def _side(model: torch.nn.Module, kind: Kind) -> Iterator[torch.nn.Module]:
-    """The modules that the texts of a kind pass through; separate encoders are the routes of a Router."""
-    for module in model.children():
-        yield module.sub_modules[_TASKS[kind]] if isinstance(module, Router) else module
+    return any(weights.requires_grad for module in modules_of(model, kind) for weights in module.parameters())
 
 
 def dimensions(model: SentenceTransformer) -> int:
@@ -172,11 +166,15 @@ def model_options(folder: Path, *, trust_remote_code: bool = False) -> dict[str,
     A BERT whose weights hold no pooler would get a random one, which no vector uses.
     """
     options: dict[str, Any] = {"dtype": torch.float32}
-    if (folder / "config.json").is_file():
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
-        architecture = MODEL_MAPPING.get(type(config), None)
-        if isinstance(architecture, type) and _takes_pooling_layer(architecture):
-            options["add_pooling_layer"] = False
+    folders = [folder, *(path.parent for path in sorted(folder.glob("*_Transformer/config.json")))]  # a Router's
+    configs = [
+        AutoConfig.from_pretrained(place, trust_remote_code=trust_remote_code)
+        for place in folders
+        if (place / "config.json").is_file()
+    ]
+    architectures = [MODEL_MAPPING.get(type(config), None) for config in configs]
+    if configs and all(isinstance(kind, type) and _takes_pooling_layer(kind) for kind in architectures):
+        options["add_pooling_layer"] = False
     return options
 
 
