@@ -147,6 +147,11 @@ class ResumableTrainer(Trainer):
         if "loss" in logs:
             super().log({**logs, **self.window.read()}, start_time)
 
+    def note(self, line: dict[str, float], seconds: float) -> None:
+        """Keep a line of the history that a callback measured, in so many seconds that are none of the training's."""
+        self.window.started += seconds
+        super().log(line)
+
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         self.keeping.checkpoints.save(self.state.global_step, self._write_checkpoint)
         if self.keeping.stop:
@@ -215,6 +220,7 @@ class _CheckpointClock(TrainerCallback):
         by_time = time.monotonic() - self.last >= 60 * self.times.minutes
         by_step = self.times.steps is not None and state.global_step % self.times.steps == 0
         # After the last step the model itself is about to be written.
-        if (by_time or by_step or self.stop) and state.global_step < state.max_steps:
+        last = state.global_step == state.max_steps or control.should_training_stop
+        if (by_time or by_step or self.stop) and not last:
             control.should_save = True
             self.last = time.monotonic()

@@ -1,0 +1,113 @@
+"""Retrieval in memory: a model is scored on a collection's split by the code of encode, search and evaluate."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from sentence_transformers import SentenceTransformer
+
+from denseflow.collection import Document, Qrels, read_corpus, read_qrels, read_queries
+from denseflow.contract import passage_text, read_contract
+from denseflow.encode.batches import encode_texts
+from denseflow.errors import DenseflowError
+from denseflow.evaluate.measures import evaluate
+from denseflow.evaluate.names import parse_measure
+from denseflow.manifest import read_manifest
+from denseflow.progress import Advance
+from denseflow.search.flat import rank_vectors
+from denseflow.search.vectors import Vectors
+
+WHOLE_RANKING = 1000
+"""How deep a measure without a cutoff looks, such as AP."""
+
+
+class Retrieval:
+    """The judged queries of a split and the passages to search, to score one model after another on."""
+
+    def __init__(
+        self,
+        dataset_manifest: Path,
+        split: str,
+        *,
+        passages: int | None = None,
+        seed: int = 0,
+        depth: int | None = None,
+    ) -> None:
+        """Read the collection.
+
+        Args:
+            dataset_manifest: Of the dataset stage.
+            split: Whose queries are searched, as far as they have judgements.
+            passages: How many passages are searched beside those that are judged for one of these queries, drawn with
+                the seed; None: all.
+            seed: Of that draw.
+            depth: Documents a query; None: as deep as the measures look.
+
+        Raises:
+            DenseflowError: A file is missing or altered, or no query has a judgement.
+        """
+        read_manifest(dataset_manifest)
+        folder = dataset_manifest.parent
+        self.files = {"query": folder / f"queries.{split}.jsonl", "passage": folder / "corpus.jsonl"}
+        self.qrels = read_qrels(folder / f"qrels.{split}.tsv")
+        texts = read_queries(self.files["query"])
+        self.queries = {query: text for query, text in texts.items() if query in self.qrels}
+        if not self.queries:
+            raise DenseflowError(
+                f"{folder / f'qrels.{split}.tsv'}: no judgement of a query in {self.files['query'].name}, so that "
+                "nothing can be scored; check the split"
+            )
+        self.passages = list(read_corpus(self.files["passage"]))
+        if passages is not None:
+            self.passages = _judged_and_others(self.passages, self.qrels, passages, seed)
+        self.depth = depth
+
+    def score(
+        self,
+        model: SentenceTransformer,
+        measures: Sequence[str],
+        *,
+        threads: int,
+        advance: Advance = lambda count: None,
+    ) -> dict[str, float]:
+        """The means of the measures over all judged queries, by name, unrounded.
+
+        Args:
+            model: The encoder, in evaluation mode, whose own contract says how texts are encoded and compared.
+            measures: Names as ir_measures writes them.
+            threads: Of the search; the ranking does not depend on it.
+            advance: Called with how many more passages are encoded.
+
+        Raises:
+            DenseflowError: A vector is not finite, or a measure is unknown.
+        """
+        contract = read_contract(model)
+        texts = [passage_text(document, contract) for document in self.passages]
+        corpus = encode_texts(model, texts, "passage", advance=advance)
+        queries = encode_texts(model, list(self.queries.values()), "query")
+        run = rank_vectors(
+            Vectors(self.files["query"], queries, list(self.queries), {}),
+            Vectors(self.files["passage"], corpus, [document.id for document in self.passages], {}),
+            depth=self.depth or _depth(measures),
+            similarity=contract.similarity,
+            threads=threads,
+        )
+        values: dict[str, list[float]] = {}
+        for score in evaluate(self.qrels, run, measures):
+            values.setdefault(score.measure, []).append(score.value)
+        return {measure: math.fsum(each) / len(each) for measure, each in values.items()}
+
+
+def _judged_and_others(passages: Sequence[Document], qrels: Qrels, others: int, seed: int) -> list[Document]:
+    """The passages judged for any query, and so many drawn of the rest, in the collection's order."""
+    judged = {document for levels in qrels.values() for document in levels}
+    rest = [place for place, passage in enumerate(passages) if passage.id not in judged]
+    drawn = np.random.default_rng(seed).choice(len(rest), min(others, len(rest)), replace=False)
+    chosen = {rest[place] for place in drawn}
+    return [passage for place, passage in enumerate(passages) if place in chosen or passage.id in judged]
+
+
+def _depth(measures: Sequence[str]) -> int:
+    """As deep as the deepest measure looks."""
+    return max(parse_measure(measure).params.get("cutoff", WHOLE_RANKING) for measure in measures)
