@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from denseflow.config.kinds import check_kind
 from denseflow.config.section import Name, Section, SplitName, Text, option, required
 from denseflow.evaluate.names import check_measure
 
@@ -17,6 +18,9 @@ class Contract(Section):
     passage_prefix: str | None = option(None, "Text put before each passage")
     query_max_length: int | None = option(None, "A query's maximum number of tokens", ge=4)
     passage_max_length: int | None = option(None, "A passage's maximum number of tokens", ge=4)
+    pair_max_length: int | None = option(
+        None, "A cross-encoder's maximum number of tokens of query and passage together", ge=4
+    )
     title_separator: str | None = option(None, "What stands between a passage's title and its text; a space at first")
     similarity: Literal["dot", "cosine"] | None = option(None, "How two vectors are compared")
     add_bos: bool | None = option(None, "Whether each text begins with the tokenizer's bos token")
@@ -354,4 +358,5 @@ class Model(Section):
     def _pretrained_or_trained(self) -> "Model":
         if (self.pretrained is None) == (self.trained is None):
             raise ValueError("give either `pretrained` or `trained`")
+        check_kind(self)
         return self

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from denseflow.bm25.analyzers import check_analyzer
 from denseflow.config.dataset import BeirSource, Dataset
 from denseflow.config.experiment import Experiment
+from denseflow.config.kinds import check_base, check_systems
 from denseflow.config.load import check, read_yaml
 from denseflow.config.model import Model, Trained
 from denseflow.config.negatives import DenseNegatives, Negatives
@@ -72,9 +73,12 @@ class Registry:
             where = f"{file}: key 'systems.{system_name}"
             if system.model is not None:
                 self._add_model(system.model, f"{where}.model'", ())
+            elif system.rerank is not None:
+                self._add_model(system.rerank.model, f"{where}.rerank.model'", ())
             elif system.bm25 is not None:
                 for on in experiment.evaluate_on:
                     self._check_analyzer(on.dataset, system.bm25.analyzer, f"{where}.bm25.analyzer'")
+        check_systems(experiment, self.models, file)
 
     def _add_model(self, name: str, where: str, on_the_way: tuple[str, ...]) -> None:
         if name in on_the_way:
@@ -92,6 +96,7 @@ class Registry:
             data = model.trained.data
             on_the_way = (*on_the_way, name)
             self._add_model(model.trained.base, f"{file}: key 'trained.base'", on_the_way)
+            check_base(model, self.models[model.trained.base], f"{file}: key 'trained.base'")
             if data.file is not None:
                 _require_path(Path(data.file), f"{file}: key 'trained.data.file'")
             if data.dataset is not None and data.negatives is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from denseflow.config.dataset import BeirSource
-from denseflow.config.experiment import Bm25, Experiment
+from denseflow.config.experiment import Bm25, EvaluationSet, Experiment, Rerank
 from denseflow.config.model import Run
 from denseflow.config.negatives import Bm25Negatives
 from denseflow.config.registry import Registry
@@ -72,6 +72,8 @@ class Graph:
         model = self.registry.models[name]
         assert model.pretrained is not None
         options: dict = {"source": model.pretrained, "contract": model.contract}
+        if model.kind == "cross_encoder":
+            options["kind"] = model.kind
         if model.pretrained.path is not None:
             options["content"] = self._digests.of_tree(Path(model.pretrained.path))
         if model.pretrained.package is not None:
@@ -176,14 +178,37 @@ class Graph:
         """All runs of an experiment, in the order of its file."""
         experiment = self.registry.experiments[name]
         for on in experiment.evaluate_on:
-            for system_name, system in experiment.systems.items():
-                if system.bm25 is not None:
-                    run = self.bm25_run(on.dataset, system.bm25, on.split, experiment.depth)
-                    yield RankedSystem(system_name, "bm25", on.dataset, on.split, run, run_manifest(run))
-                else:
-                    for variant in self._variants(str(system.model), experiment):
-                        run = self.dense_run(on.dataset, str(system.model), variant, on.split, experiment.depth)
-                        yield RankedSystem(system_name, variant, on.dataset, on.split, run, run_manifest(run))
+            for system_name in experiment.systems:
+                for variant, run in self._runs(experiment, system_name, on).items():
+                    yield RankedSystem(system_name, variant, on.dataset, on.split, run, run_manifest(run))
+
+    def _runs(self, experiment: Experiment, name: str, on: EvaluationSet) -> dict[str, Path]:
+        """A system's runs on a split, by variant: one, or one a seed."""
+        system = experiment.systems[name]
+        if system.rerank is not None:
+            return self._reranked_runs(experiment, system.rerank, on)
+        if system.bm25 is not None:
+            return {"bm25": self.bm25_run(on.dataset, system.bm25, on.split, experiment.depth)}
+        model = str(system.model)
+        return {
+            variant: self.dense_run(on.dataset, model, variant, on.split, experiment.depth)
+            for variant in self._variants(model, experiment)
+        }
+
+    def _reranked_runs(self, experiment: Experiment, rerank: Rerank, on: EvaluationSet) -> dict[str, Path]:
+        """A reranking's runs: where the system or the cross-encoder has seeds, each with the one of the same seed."""
+        runs = self._runs(experiment, rerank.system, on)
+        seeds = self._variants(rerank.model, experiment)
+        variants = list(runs) if any(variant.startswith("seed") for variant in runs) else seeds
+        folder = self.results / "search" / on.dataset / rerank.model
+        first = next(iter(runs.values()))
+        return {
+            variant: folder
+            / self.variant(rerank.model, variant)
+            / f"rerank{rerank.depth}"
+            / runs.get(variant, first).relative_to(self.results)
+            for variant in variants
+        }
 
     def evaluation_inputs(self, name: str) -> list[Path]:
         """The manifests that an experiment's evaluation reads."""
@@ -242,6 +267,8 @@ class Graph:
             if system.model is not None:
                 yield from self.encoded(ranked.dataset, system.model, ranked.variant, ranked.split)
                 yield from self._model_manifests(system.model, ranked.variant)
+            elif system.rerank is not None:
+                yield from self._model_manifests(system.rerank.model, ranked.variant)
 
     def _model_manifests(self, name: str, variant: str) -> Iterator[Path]:
         yield self.model(name, variant)

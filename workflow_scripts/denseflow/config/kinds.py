@@ -1,0 +1,138 @@
+"""What goes with an encoder alone, and what with a cross-encoder alone: an option without a meaning is refused."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from denseflow.errors import DenseflowError
+
+if TYPE_CHECKING:
+    from denseflow.config.experiment import Experiment
+    from denseflow.config.model import Model
+
+PAIR_LOSSES = ("lce", "bce")
+_OF_VECTORS = (
+    *("pooling", "normalize", "similarity", "query_max_length", "passage_max_length"),
+    *("add_bos", "add_eos", "padding_side"),
+)
+_OF_PAIRS = ("pair_max_length",)
+
+
+def check_kind(model: "Model") -> None:
+    """Refuse what means nothing for a model's kind.
+
+    Raises:
+        ValueError: Key, value and what to do.
+    """
+    pairs = model.kind == "cross_encoder"
+    for key in _OF_VECTORS if pairs else _OF_PAIRS:
+        value = getattr(model.contract, key)
+        if value is not None:
+            hint = "its keys are query_prefix, passage_prefix, pair_max_length and title_separator; " if pairs else ""
+            raise ValueError(
+                f"`contract.{key}` is {value!r}, which means nothing for {_a(model.kind)}; {hint}leave it out"
+            )
+    if model.trained is not None:
+        loss = model.trained.recipe.loss.name
+        if (loss in PAIR_LOSSES) != pairs:
+            losses = "lce or bce" if pairs else "one of vectors, such as infonce"
+            raise ValueError(
+                f"`trained.recipe.loss.name` is {loss!r}, which {_a(model.kind)} cannot learn; take {losses}"
+            )
+    if pairs:
+        _check_cross_encoder(model)
+
+
+def check_base(model: "Model", base: "Model", where: str) -> None:
+    """Refuse an encoder that would start from a cross-encoder; the other way round there is a new head.
+
+    Raises:
+        DenseflowError: With ``where``, which names file and key.
+    """
+    if model.kind == "encoder" and base.kind != "encoder":
+        raise DenseflowError(
+            f"{where}: the base is a cross-encoder, from which an encoder cannot start; name an encoder, or set `kind: "
+            "cross_encoder`"
+        )
+
+
+def check_systems(experiment: "Experiment", models: Mapping[str, "Model"], file: Path) -> None:
+    """Refuse systems whose models are of the other kind, and rerankings that cannot be done.
+
+    Args:
+        experiment: The experiment.
+        models: Its models by name.
+        file: The experiment's file, for errors.
+
+    Raises:
+        DenseflowError: File, key, value and what to do.
+    """
+    for name, system in experiment.systems.items():
+        where = f"{file}: key 'systems.{name}"
+        if system.model is not None and models[system.model].kind != "encoder":
+            raise DenseflowError(
+                f"{where}.model': {system.model!r} is a cross-encoder, which cannot search a collection; name an "
+                "encoder, or rerank another system with it: `rerank: {system: ..., model: " + system.model + "}`"
+            )
+        if system.rerank is None:
+            continue
+        if models[system.rerank.model].kind != "cross_encoder":
+            raise DenseflowError(
+                f"{where}.rerank.model': {system.rerank.model!r} is an encoder, expected a cross-encoder; say "
+                "`kind: cross_encoder` in its file if it is one, or name another model"
+            )
+        if system.rerank.depth > experiment.depth:
+            raise DenseflowError(
+                f"{where}.rerank.depth': {system.rerank.depth}, but runs have {experiment.depth} documents a query; "
+                "lower it, or raise the experiment's `depth`"
+            )
+        _check_chain(experiment, name, where)
+
+
+def _check_chain(experiment: "Experiment", name: str, where: str) -> None:
+    """Refuse a reranking that would rerank itself, or a system that is not there."""
+    way = [name]
+    while (rerank := experiment.systems[way[-1]].rerank) is not None:
+        if rerank.system not in experiment.systems:
+            raise DenseflowError(
+                f"{where}.rerank.system': {rerank.system!r} is none of the experiment's systems "
+                f"{sorted(experiment.systems)}; name one of them, or add it"
+            )
+        if rerank.system in way:
+            raise DenseflowError(
+                f"{where}.rerank.system': {' -> '.join([*way, rerank.system])}: a system cannot rerank itself; name "
+                "one that searches"
+            )
+        way.append(rerank.system)
+
+
+def _check_cross_encoder(model: "Model") -> None:
+    if model.pretrained is not None and model.pretrained.passage is not None:
+        raise ValueError("`pretrained.passage` is given, but a cross-encoder reads both texts itself; leave it out")
+    for key in ("processes", "nodes"):
+        value = getattr(model.run, key)
+        if value != 1:
+            raise ValueError(f"`run.{key}` is {value}, but a cross-encoder is trained by one process; leave it out")
+    if model.trained is None:
+        return
+    recipe = model.trained.recipe
+    without: dict[str, Any] = {
+        "matryoshka": None,
+        "encoders": "shared",
+        "projection": None,
+        "queries_per_passage": None,
+        "evaluate": None,
+        "keep_models": None,
+    }
+    for key, neutral in without.items():
+        if getattr(recipe, key) != neutral:
+            raise ValueError(f"`trained.recipe.{key}` is given, which is not there for a cross-encoder; leave it out")
+    if recipe.negatives_per_query == 0:
+        raise ValueError(
+            "`trained.recipe.negatives_per_query` is 0, so that a cross-encoder would see no negatives; set it to 1 or "
+            "more (4 to 7 are usual)"
+        )
+
+
+def _a(kind: str) -> str:
+    return {"encoder": "an encoder", "cross_encoder": "a cross-encoder"}[kind]
