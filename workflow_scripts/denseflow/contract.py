@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Router, Transformer
+from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from sentence_transformers.util import batch_to_device
 
 from denseflow.collection import Document
 from denseflow.errors import DenseflowError
-from denseflow.sides import KINDS, TASKS, Kind, find_module, find_tokenizer, find_transformers, modules_of
+from denseflow.sides import KINDS, TASKS, Kind, containers, find_module, find_tokenizer, find_transformers, modules_of
 from denseflow.special_tokens import has_special_token, put_special_token, set_padding_side
 
 TITLE_SEPARATOR = " "
@@ -150,17 +150,12 @@ def set_title_separator(model: SentenceTransformer, separator: str) -> None:
     model.title_separator = separator  # type: ignore[assignment]  # a torch module takes any attribute
 
 
-def _containers(model: SentenceTransformer) -> list[torch.nn.Sequential]:
-    """The sequences of modules that an encoder consists of: its own, and those of its routes."""
-    return [model, *(route for module in model if isinstance(module, Router) for route in module.sub_modules.values())]
-
-
 def _set_pooling(model: SentenceTransformer, mode: str) -> None:
     if any(find_module(model, Pooling, kind) is None for kind in KINDS):
         raise DenseflowError(f"contract.pooling: {mode!r}, but the model has no pooling to change; leave the key out")
     if mode not in Pooling.POOLING_MODES:
         raise DenseflowError(f"contract.pooling: {mode!r}, expected one of {', '.join(Pooling.POOLING_MODES)}")
-    for container in _containers(model):
+    for container in containers(model):
         for place, old in enumerate(container):
             if isinstance(old, Pooling) and old.pooling_mode != mode:
                 container[place] = Pooling(old.embedding_dimension, mode, include_prompt=old.include_prompt)
@@ -170,7 +165,7 @@ def _set_normalize(model: SentenceTransformer, normalize: bool) -> None:
     if normalize and any(find_module(model, Normalize, kind) is None for kind in KINDS):
         model.append(Normalize())
     if not normalize:
-        for container in _containers(model):
+        for container in containers(model):
             for place in reversed([place for place, module in enumerate(container) if isinstance(module, Normalize)]):
                 del container[place]
 

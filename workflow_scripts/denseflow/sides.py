@@ -4,10 +4,10 @@ A shared encoder has the same modules on both sides. Separate encoders are the r
 sentence-transformers' Router, so that ``encode_query`` and ``encode_document`` find their way by themselves.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sentence_transformers.base.modules import Router, Transformer
-from torch.nn import Module
+from torch.nn import Module, Sequential
 
 Kind = Literal["query", "passage"]
 KINDS: tuple[Kind, Kind] = ("query", "passage")
@@ -19,8 +19,13 @@ def modules_of(model: Module, kind: Kind) -> list[Module]:
     """The modules that the texts of a kind pass through, in order."""
     found: list[Module] = []
     for module in model.children():
-        found += module.sub_modules[TASKS[kind]] if isinstance(module, Router) else [module]
+        found += _routes(module)[TASKS[kind]].children() if isinstance(module, Router) else [module]
     return found
+
+
+def containers(model: Sequential) -> list[Sequential]:
+    """The sequences of modules that an encoder consists of: its own, then those of its routes."""
+    return [model, *(route for module in model if isinstance(module, Router) for route in _routes(module).values())]
 
 
 def find_module(model: Module, wanted: type, kind: Kind = "passage") -> Any:
@@ -42,3 +47,7 @@ def find_tokenizer(model: Module, kind: Kind) -> Any:
 def is_separate(model: Module) -> bool:
     """Whether queries and passages have encoders of their own."""
     return any(isinstance(module, Router) for module in model.children())
+
+
+def _routes(router: Router) -> dict[str, Sequential]:
+    return cast(dict[str, Sequential], dict(router.sub_modules.items()))

@@ -10,7 +10,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize
 
 from denseflow.encoder import dimensions
 from denseflow.errors import DenseflowError
-from denseflow.sides import is_separate, modules_of
+from denseflow.sides import containers, is_separate, modules_of
 
 
 def shape_encoders(model: SentenceTransformer, recipe: dict[str, Any], seed: int) -> SentenceTransformer:
@@ -62,17 +62,15 @@ def _project(model: SentenceTransformer, size: int, seed: int) -> None:
     torch.nn.init.orthogonal_(dense.linear.weight, generator=generator)
     torch.nn.init.zeros_(dense.linear.bias)
     dense.to(model.device)
-    containers: list[torch.nn.Sequential] = [model]
-    if isinstance(model[0], Router):
-        containers = list(model[0].sub_modules.values())
-    for container in containers:
+    for container in containers(model)[1:] or [model]:
         places = [place for place, module in enumerate(container) if isinstance(module, Normalize)]
         container.insert(places[0] if places else len(container), copy.deepcopy(dense))
 
 
 def _separate(model: SentenceTransformer) -> None:
     """Put the modules, and a copy of each, into the two routes of a Router."""
-    queries, passages = list(model), copy.deepcopy(list(model))
+    queries: Any = list(model)
+    passages = copy.deepcopy(queries)
     for place in reversed(range(len(model))):
         del model[place]
     model.append(Router.for_query_document(queries, passages))
