@@ -25,3 +25,38 @@ rule negatives:
         code=graph.code("negatives", "negatives"),
     script:
         "../workflow_scripts/negatives.py"
+
+
+# An encoder scores by the vectors of the encode stage, a cross-encoder each pair; what it takes is what encoding takes.
+rule teacher_scores:
+    input:
+        unpack(
+            lambda wildcards: graph.mining(
+                wildcards.dataset, wildcards.split, wildcards.negatives
+            ).teacher_inputs(wildcards.teacher, wildcards.variant)
+        ),
+    output:
+        scores=R
+        / "negatives/{dataset}.{split}/{negatives}/scores/{teacher}.{variant}/scores.jsonl",
+        manifest=R
+        / "negatives/{dataset}.{split}/{negatives}/scores/{teacher}.{variant}/manifest.json",
+    log:
+        R
+        / "logs/negatives/{dataset}.{split}.{negatives}.scores.{teacher}.{variant}.log",
+    benchmark:
+        (
+            R
+            / "benchmarks/negatives/{dataset}.{split}.{negatives}.scores.{teacher}.{variant}.tsv"
+        )
+    conda:
+        "../envs/encode.yaml"
+    threads: lambda wildcards: graph.model_run(wildcards.teacher).threads or 8
+    resources:
+        gpu=lambda wildcards: int(graph.registry.cross_encoder(wildcards.teacher)),
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        work=str(R / "work/negatives/{dataset}.{split}.{negatives}.{teacher}.{variant}"),
+        code=graph.code("teacher_scores", "encode"),
+    script:
+        "../workflow_scripts/teacher_scores.py"

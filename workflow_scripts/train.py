@@ -9,9 +9,11 @@ from denseflow.train.train import train
 
 with stage_log(snakemake.log[0]):
     options = json.loads(snakemake.params.options)
-    negatives = snakemake.input.get("negatives")
-    if negatives is not None:
-        read_manifest(Path(negatives))
+    negatives, teacher = snakemake.input.get("negatives"), snakemake.input.get("teacher")
+    for manifest in (negatives, teacher):
+        if manifest is not None:
+            read_manifest(Path(manifest))
+    evaluation = snakemake.input.get("evaluation")
     train(
         Path(snakemake.input.base),
         Path(snakemake.params.training_file),
@@ -20,6 +22,8 @@ with stage_log(snakemake.log[0]):
         Path(snakemake.params.work),
         seed=int(snakemake.wildcards.seed),
         contract=options["contract"],
+        evaluation=None if evaluation is None else Path(evaluation),
+        teacher_scores=None if teacher is None else Path(teacher).with_name("scores.jsonl"),
         code=snakemake.params.code,
         granted_gpus=snakemake.resources.gpu,
         threads=snakemake.threads,

@@ -56,6 +56,10 @@ class Registry:
         """Whether a model is trained here, and so depends on the seed."""
         return self.models[name].trained is not None
 
+    def cross_encoder(self, name: str) -> bool:
+        """Whether a model reads query and passage together."""
+        return self.models[name].kind == "cross_encoder"
+
     def evaluation_dataset(self, model: str) -> str:
         """The dataset that a model is scored on while it is trained."""
         trained = self.models[model].trained
@@ -133,7 +137,7 @@ class Registry:
             elif isinstance(source, DenseNegatives):
                 key = f"{self.file('negatives', negatives)}: key 'sources[{number}].model'"
                 self._add_model(source.model, key, on_the_way)
-                if self.models[source.model].kind != "encoder":
+                if self.cross_encoder(source.model):
                     raise DenseflowError(
                         f"{key}: {source.model!r} is a cross-encoder, which cannot search a collection; name an "
                         "encoder. A cross-encoder can be a `teacher` or rerank"

@@ -9,6 +9,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from denseflow.contract import passage_text, read_contract
+from denseflow.negatives.teacher import TeacherScores
 from denseflow.negatives.training_file import TrainingExample, TrainingSet
 from denseflow.train.examples import Draw
 from denseflow.train.grad_cache import Features
@@ -29,7 +30,13 @@ class Batches:
     """
 
     def __init__(
-        self, model: SentenceTransformer, training_set: TrainingSet, *, seed: int, micro_batch: int | None = None
+        self,
+        model: SentenceTransformer,
+        training_set: TrainingSet,
+        *,
+        seed: int,
+        micro_batch: int | None = None,
+        teacher_scores: TeacherScores | None = None,
     ) -> None:
         """Collate for ``model``.
 
@@ -38,6 +45,7 @@ class Batches:
             training_set: What the draws' numbers refer to.
             seed: Of the dropout.
             micro_batch: The most texts a piece, where fewer than 32 are wanted. Smaller pieces draw other dropout.
+            teacher_scores: What a teacher says of the queries' passages; None where nothing is distilled.
         """
         self.seed = seed
         self.piece_size = min(PIECE, micro_batch or PIECE)
@@ -51,6 +59,7 @@ class Batches:
         # Two queries of the same words are one query to the encoder: what is relevant for one is for the other.
         self._relevant = self._by_words(examples, [example.relevant for example in examples])
         self._positives = self._by_words(examples, [example.positives for example in examples])
+        self._teacher = None if teacher_scores is None else self._teacher_by_text(training_set, teacher_scores)
 
     def __call__(self, draws: Sequence[Draw]) -> dict[str, Any]:
         """The batch of ``draws``, in an order of its own."""
@@ -77,8 +86,30 @@ class Batches:
                 drawn=drawn,
                 relevant=relevant,
                 positives=positives,
+                teacher=self._teacher_of(draws, passages),
             ),
         }
+
+    def _teacher_by_text(self, training_set: TrainingSet, scores: TeacherScores) -> list[dict[int, float]]:
+        """Each example's scores by passage text; of passages of one text, the score of the last is taken."""
+        passages = training_set.passages
+        return [
+            {
+                self._same_text[place]: own[passages[place].id]
+                for place in (*example.positives, *example.negatives)
+                if passages[place].id in own
+            }
+            for example in training_set.examples
+            for own in (scores.get(example.query_id, {}),)
+        ]
+
+    def _teacher_of(self, draws: Sequence[Draw], passages: Sequence[int]) -> torch.Tensor | None:
+        """The teacher's scores [Q, P], NaN where it gave none."""
+        if self._teacher is None:
+            return None
+        nothing = float("nan")
+        rows = [[self._teacher[draw.example].get(passage, nothing) for passage in passages] for draw in draws]
+        return torch.tensor(rows, dtype=torch.float32)
 
     def _by_words(self, examples: Sequence[TrainingExample], passages: Sequence[Iterable[int]]) -> list[set[int]]:
         """Each example's passages, those of the examples of the same query text included."""

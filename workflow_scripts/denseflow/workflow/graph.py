@@ -285,7 +285,7 @@ class Graph:
                 if trained.data.teacher is not None:
                     yield from mining.teacher_inputs(trained.data.teacher, variant).values()
                     models.append(trained.data.teacher)
-            for model in models:
+            for model in dict.fromkeys(models):
                 yield from self._model_manifests(model, variant)
 
     def _package_version(self, package: str, model: str) -> str | None:

@@ -108,6 +108,6 @@ class Mining:
     def teacher_inputs(self, teacher: str, variant: str) -> dict[str, Path]:
         """What a teacher's scores are made from: the training file, and the encoder's vectors or the cross-encoder."""
         inputs = {"negatives": self.manifest}
-        if self._graph.registry.models[teacher].kind == "cross_encoder":
+        if self._graph.registry.cross_encoder(teacher):
             return {**inputs, "model": self._graph.model(teacher, variant)}
         return {**inputs, **self._graph.encoded(self.dataset, teacher, variant, self.split)._asdict()}
