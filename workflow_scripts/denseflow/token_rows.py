@@ -1,16 +1,20 @@
 """Texts as rows of token ids: tokenised without padding, and padded when it is known which are encoded together."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.model import BaseModel
 
 from denseflow.encoder import Kind, tokenize
+from denseflow.sides import find_tokenizer
 
 _UNPADDED = {"text": {"padding": False}, "common": {"return_tensors": None}}
 _AT_ONCE = 1000  # texts given to the tokenizer; its lists of Python integers are large
+
+T = TypeVar("T")
 
 Row = dict[str, np.ndarray]
 """The features of one text, int32, each of shape (tokens,)."""
@@ -18,10 +22,20 @@ Row = dict[str, np.ndarray]
 
 def tokenize_rows(model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> tuple[list[Row], dict[str, Any]]:
     """The features of each text, as :func:`denseflow.encoder.tokenize` gives them, and those that all texts share."""
+    return collect_rows(lambda some, **options: tokenize(model, some, kind, **options), texts)
+
+
+def collect_rows(tokenize: Callable[..., dict[str, Any]], inputs: Sequence[T]) -> tuple[list[Row], dict[str, Any]]:
+    """The features of each input, texts or pairs of texts, and those that all of them share.
+
+    Args:
+        tokenize: Gives the features of some inputs, by sentence-transformers' ``preprocess`` with options of it.
+        inputs: In any number.
+    """
     rows: list[Row] = []
     common: dict[str, Any] = {}
-    for start in range(0, len(texts), _AT_ONCE):
-        features = tokenize(model, texts[start : start + _AT_ONCE], kind, processing_kwargs=_UNPADDED)
+    for start in range(0, len(inputs), _AT_ONCE):
+        features = tokenize(inputs[start : start + _AT_ONCE], processing_kwargs=_UNPADDED)
         lists = {name: value for name, value in features.items() if isinstance(value, list)}
         common = {name: value for name, value in features.items() if name not in lists}
         lists.pop("attention_mask", None)
@@ -35,9 +49,9 @@ def row_length(row: Row) -> int:
     return len(row["input_ids"])
 
 
-def pad_rows(model: SentenceTransformer, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
-    """The features of a batch, int64, shape (rows, longest), with ``attention_mask``; padded as the tokenizer says."""
-    tokenizer = model.tokenizer
+def pad_rows(model: BaseModel, rows: Sequence[Row], kind: Kind) -> dict[str, torch.Tensor]:
+    """The features of a batch, int64, shape (rows, longest), with ``attention_mask``; padded as the tokenizer of its kind says."""
+    tokenizer = find_tokenizer(model, kind)
     fill = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
     lengths = np.array([row_length(row) for row in rows])
     used = np.arange(lengths.max())[None, :] < lengths[:, None]

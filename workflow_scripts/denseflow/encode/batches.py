@@ -45,7 +45,7 @@ def encode_texts(
     vectors = np.empty((len(texts), dimensions(model)), dtype=np.float32)
     with torch.inference_mode():
         for places in make_batches([row_length(row) for row in rows], batch_tokens):
-            features = {**common, **pad_rows(model, [rows[place] for place in places])}
+            features = {**common, **pad_rows(model, [rows[place] for place in places], kind)}
             output = embed(model, batch_to_device(features, model.device), kind)
             vectors[places] = output.float().cpu().numpy()
             advance(len(places))

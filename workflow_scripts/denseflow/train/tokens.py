@@ -35,7 +35,7 @@ class Tokens:
         """The texts in the order given, ``size`` a piece, each piece padded to its own longest text."""
         rows = self._get(numbers)
         return [
-            {**self._shared, **pad_rows(self._model, rows[start : start + size]), "kind": self._kind}
+            {**self._shared, **pad_rows(self._model, rows[start : start + size], self._kind), "kind": self._kind}
             for start in range(0, len(rows), size)
         ]
 
