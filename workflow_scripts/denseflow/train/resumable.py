@@ -22,6 +22,7 @@ from denseflow.files import write_json
 from denseflow.train.checkpoints import Checkpoints
 from denseflow.train.interruption import StopRequest
 from denseflow.train.plans import BatchPlan
+from denseflow.train.processes import ALONE, Processes
 
 LOG = logging.getLogger("denseflow")
 
@@ -83,6 +84,7 @@ class ResumableTrainer(Trainer):
         collate: Callable[..., dict[str, Any]],
         keeping: Keeping,
         callbacks: Sequence[TrainerCallback] = (),
+        processes: Processes = ALONE,
     ) -> None:
         """Set up the training of ``model``.
 
@@ -93,15 +95,18 @@ class ResumableTrainer(Trainer):
             plan: Which draws make a batch.
             collate: Makes a batch of draws; what dropout and others draw is seeded by the batch.
             keeping: Of checkpoints.
-            callbacks: Further callbacks. Those with ``state_dict`` and ``load_state_dict`` are resumed too.
+            callbacks: Further callbacks. Those with ``state_dict`` and ``load_state_dict`` are resumed too. Of several
+                processes the first one alone has any; what they decide holds for all.
+            processes: Those that train the model together.
         """
         super().__init__(model=model, args=arguments, train_dataset=draws, data_collator=collate)
         self.remove_callback(PrinterCallback)
         self.trained, self.draws, self.plan, self.keeping = model, draws, plan, keeping
+        self.processes = processes
         self.window = _Window()
         self.left_out = 0
         self.stateful = [callback for callback in callbacks if isinstance(callback, KeepsState)]
-        for callback in (*callbacks, _CheckpointClock(keeping.times, keeping.stop)):
+        for callback in (*callbacks, _CheckpointClock(keeping), _Agreement(processes, keeping.stop)):
             self.add_callback(callback)
 
     def get_train_dataloader(self) -> DataLoader:
@@ -109,7 +114,10 @@ class ResumableTrainer(Trainer):
         return _EpochLoader(self.draws, batch_sampler=self.plan, collate_fn=self.data_collator)
 
     def add_gradient(self, model: torch.nn.Module, inputs: dict[str, Any], weight: float) -> Tensor:
-        """Add ``weight`` times the gradient of a batch's loss to the parameters; returns the loss, a scalar."""
+        """Add ``weight`` times the gradient of a batch's loss to the parameters; returns the loss, a scalar.
+
+        Of several processes each adds its part of the gradient, and returns the loss of the whole batch.
+        """
         raise NotImplementedError
 
     def training_step(
@@ -124,6 +132,8 @@ class ResumableTrainer(Trainer):
         weight = 1 / self.current_gradient_accumulation_steps
         loss = weight * self.add_gradient(model, self._prepare_inputs(inputs), weight)
         self._refuse_not_finite("loss", loss.item())
+        if self.accelerator.sync_gradients:
+            self.processes.sum_gradients(model.parameters())
         return loss
 
     def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Tensor | float | None = None) -> float:
@@ -150,7 +160,9 @@ class ResumableTrainer(Trainer):
     def note(self, line: dict[str, float], seconds: float) -> None:
         """Keep a line of the history that a callback measured, in so many seconds that are none of the training's."""
         self.window.started += seconds
+        due = self.control.should_log  # the Trainer's own line of this step is yet to come
         super().log(line)
+        self.control.should_log = due
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         self.keeping.checkpoints.save(self.state.global_step, self._write_checkpoint)
@@ -171,9 +183,10 @@ class ResumableTrainer(Trainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
         folder = Path(resume_from_checkpoint)
         safetensors.torch.load_model(self.trained, folder / WEIGHTS)
-        states = json.loads((folder / CALLBACKS).read_text(encoding="utf-8"))
-        for callback, state in zip(self.stateful, states, strict=True):
-            callback.load_state_dict(state)
+        if self.processes.first:
+            states = json.loads((folder / CALLBACKS).read_text(encoding="utf-8"))
+            for callback, state in zip(self.stateful, states, strict=True):
+                callback.load_state_dict(state)
 
 
 class _EpochLoader(DataLoader):
@@ -212,8 +225,8 @@ class _Window:
 class _CheckpointClock(TrainerCallback):
     """Says after which step a checkpoint is due."""
 
-    def __init__(self, times: CheckpointTimes, stop: StopRequest) -> None:
-        self.times, self.stop = times, stop
+    def __init__(self, keeping: Keeping) -> None:
+        self.times, self.stop = keeping.times, keeping.stop
         self.last = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
@@ -224,3 +237,23 @@ class _CheckpointClock(TrainerCallback):
         if (by_time or by_step or self.stop) and not last:
             control.should_save = True
             self.last = time.monotonic()
+
+
+class _Agreement(TrainerCallback):
+    """Makes what the first process has decided the decision of all; comes after all other callbacks."""
+
+    def __init__(self, processes: Processes, stop: StopRequest) -> None:
+        self.processes, self.stop = processes, stop
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        self._agree(control)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        self._agree(control)
+
+    def _agree(self, control: Any) -> None:
+        decided = [control.should_save, control.should_training_stop, control.should_epoch_stop, self.stop.number]
+        save, stop_training, stop_epoch, signal = self.processes.agree([int(value) for value in decided])
+        control.should_save, control.should_training_stop = bool(save), bool(stop_training)
+        control.should_epoch_stop = bool(stop_epoch)
+        self.stop.number = signal
