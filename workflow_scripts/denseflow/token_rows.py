@@ -50,7 +50,7 @@ def row_length(row: Row) -> int:
 
 
 def pad_rows(model: BaseModel, rows: Sequence[Row], kind: Kind) -> dict[str, torch.Tensor]:
-    """The features of a batch, int64, shape (rows, longest), with ``attention_mask``; padded as the tokenizer of its kind says."""
+    """The features of a batch, int64, shape (rows, longest), with ``attention_mask``; padded as its tokenizer says."""
     tokenizer = find_tokenizer(model, kind)
     fill = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
     lengths = np.array([row_length(row) for row in rows])
