@@ -6,6 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from denseflow.errors import DenseflowError
 from denseflow.negatives.audit import SourceAudit
 from denseflow.negatives.candidates import CHOSEN, CHOSEN_TEXT, Exclusion, Passages
@@ -116,7 +118,7 @@ class RunSource:
                 )
             reason = exclusion.reason(document_id)
             if reason in (None, CHOSEN, CHOSEN_TEXT):
-                filtered = self._filter.reason(ranking[document_id], best)
+                filtered = self._filter.reason(_score(ranking, document_id), best)
                 if filtered is None:
                     candidates[document_id] = rank
                 reason = filtered or reason
@@ -128,16 +130,16 @@ class RunSource:
         self.audit.ranks.update(candidates[document_id] for document_id in drawn)
         self.audit.add(query_id, len(drawn))
         above = {
-            document_id: (ranking[document_id], best)
+            document_id: (score, best)
             for document_id in drawn
-            if best is not None and ranking[document_id] > best
+            if best is not None and (score := _score(ranking, document_id)) > best
         }
         return Found(drawn, frozenset(candidates), above)
 
     def _best_positive(self, query_id: str, positives: Sequence[str], ranking: dict[str, float]) -> float | None:
         if self._scores is not None:
             return float(self._scores(query_id, positives).max())
-        best = max((ranking[document_id] for document_id in positives if document_id in ranking), default=None)
+        best = max((_score(ranking, document_id) for document_id in positives if document_id in ranking), default=None)
         self.audit.queries_without_positive += best is None
         return best
 
@@ -152,3 +154,8 @@ class RunSource:
             exclusion.choose(candidates[place])
             drawn.append(candidates[place])
         return drawn
+
+
+def _score(ranking: dict[str, float], document_id: str) -> float:
+    """The float32 that the run's digits stand for, so that it compares with scores that were never written."""
+    return float(np.float32(ranking[document_id]))

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from denseflow.errors import DenseflowError
 from denseflow.files import read_jsonl, sha256, write_jsonl
 from denseflow.manifest import write_manifest
@@ -31,7 +33,8 @@ def read_teacher_scores(path: Path) -> TeacherScores:
         query_id, scores = row.get("query_id"), row.get("scores")
         if not isinstance(query_id, str) or not isinstance(scores, dict):
             raise DenseflowError(
-                f"{path}, line {number}: found {str(row)[:80]!r}, expected query_id, a text, and scores, numbers by docid"
+                f"{path}, line {number}: found {str(row)[:80]!r}, expected query_id, a text, and scores, numbers by "
+                "docid"
             )
         if query_id in found:
             raise DenseflowError(f"{path}, line {number}: query_id {query_id!r} comes a second time; keep one line")
@@ -62,7 +65,7 @@ def training_pairs(training_set: TrainingSet) -> Iterator[tuple[str, list[str]]]
 
 def write_teacher_scores(
     folder: Path,
-    rows: Iterable[tuple[str, Sequence[str], Sequence[float]]],
+    rows: Iterable[tuple[str, Sequence[str], np.ndarray]],
     *,
     packages: Sequence[str],
     inputs: Mapping[str, Path],
@@ -72,7 +75,7 @@ def write_teacher_scores(
 
     Args:
         folder: Where they go.
-        rows: A query's id, docids, and their scores.
+        rows: A query's id, docids, and their scores, float32.
         packages: Whose versions the manifest shall name.
         inputs: Manifests of what the scores were made from, by name.
         facts: What else the manifest shall say.
