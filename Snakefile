@@ -26,5 +26,11 @@ rule all:
     localrule: True
 
 
+rule checkpoints:
+    input:
+        lambda wildcards: checkpoint_tables(),
+    localrule: True
+
+
 onsuccess:
     print_tables(graph.tables())

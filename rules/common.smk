@@ -30,6 +30,13 @@ for file in [file for files in damaged.values() for file in files]:
     )
 
 
+def checkpoint_tables():
+    try:
+        return forcing(workflow.dag, damaged, graph.checkpoints())
+    except DenseflowError as error:
+        raise WorkflowError(str(error)) from None
+
+
 wildcard_constraints:
     dataset=r"[A-Za-z0-9_.-]+",
     split=r"[A-Za-z0-9_-]+",

@@ -50,6 +50,32 @@ rule train:
             graph.training_file(wildcards.model, f"seed{wildcards.seed}")
         ),
         work=str(R / "work/train/{model}.seed{seed}"),
-        code=graph.code("train", "train"),
+        code=lambda wildcards: graph.train_code(wildcards.model),
     script:
         "../workflow_scripts/train.py"
+
+
+rule score_checkpoints:
+    input:
+        dataset=R / "dataset/{dataset}/manifest.json",
+        model=R / "train/{model}/seed{seed}/manifest.json",
+    output:
+        table=R / "train/{model}/seed{seed}/checkpoints.{dataset}.{split}.tsv",
+        manifest=R
+        / "train/{model}/seed{seed}/checkpoints.{dataset}.{split}.manifest.json",
+    log:
+        R / "logs/train/{model}.seed{seed}.checkpoints.{dataset}.{split}.log",
+    benchmark:
+        R / "benchmarks/train/{model}.seed{seed}.checkpoints.{dataset}.{split}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        options=lambda wildcards: graph.checkpoints_options(wildcards.split),
+        code=graph.code("score_checkpoints", "train"),
+    script:
+        "../workflow_scripts/score_checkpoints.py"
