@@ -22,6 +22,7 @@ from denseflow.contract import TITLE_SEPARATOR, Contract, count_positions
 from denseflow.encoder import EXTRA, explain_loading, quiet, replace_folder
 from denseflow.errors import DenseflowError
 from denseflow.files import write_json
+from denseflow.token_rows import Row, collect_rows
 
 _SETTINGS = "config_sentence_transformers.json"
 _NO_LIMIT = 10**9  # a tokenizer that knows no limit says 10**30
@@ -208,6 +209,11 @@ def tokenize_pairs(model: CrossEncoder, pairs: Sequence[tuple[str, str]], **opti
     contract = read_pair_contract(model)
     query_prefix, passage_prefix = contract.query_prefix, contract.passage_prefix
     return model.preprocess([[query_prefix + query, passage_prefix + passage] for query, passage in pairs], **options)
+
+
+def tokenize_pair_rows(model: CrossEncoder, pairs: Sequence[tuple[str, str]]) -> tuple[list[Row], dict[str, Any]]:
+    """The features of each pair, as :func:`tokenize_pairs` gives them, and those that all pairs share."""
+    return collect_rows(lambda some, **options: tokenize_pairs(model, some, **options), pairs)
 
 
 def pair_scores(model: torch.nn.Module, features: Mapping[str, Any]) -> torch.Tensor:

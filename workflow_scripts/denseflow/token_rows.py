@@ -49,7 +49,7 @@ def row_length(row: Row) -> int:
     return len(row["input_ids"])
 
 
-def pad_rows(model: BaseModel, rows: Sequence[Row], kind: Kind) -> dict[str, torch.Tensor]:
+def pad_rows(model: BaseModel, rows: Sequence[Row], kind: Kind = "passage") -> dict[str, torch.Tensor]:
     """The features of a batch, int64, shape (rows, longest), with ``attention_mask``; padded as its tokenizer says."""
     tokenizer = find_tokenizer(model, kind)
     fill = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}

@@ -1,21 +1,18 @@
 """Scores of pairs of queries and passages by a cross-encoder, in batches of pairs of like length."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from sentence_transformers import CrossEncoder
 from sentence_transformers.util import batch_to_device
 
-from denseflow.cross_encoder import load_cross_encoder, pair_scores, read_pair_contract, tokenize_pairs
+from denseflow.cross_encoder import load_cross_encoder, pair_scores, read_pair_contract, tokenize_pair_rows
 from denseflow.encode.batches import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS, make_batches
 from denseflow.errors import DenseflowError
+from denseflow.token_rows import pad_rows, row_length
 
 __all__ = ["load_cross_encoder", "read_pair_contract", "score_pairs"]
-
-_UNPADDED = {"text": {"padding": False}, "common": {"return_tensors": None}}
-_AT_ONCE = 1000  # pairs given to the tokenizer; its lists of Python integers are large
 
 
 def score_pairs(
@@ -50,11 +47,11 @@ def score_pairs(
     scores = np.empty(len(pairs), dtype=np.float32)
     if not pairs:
         return scores
-    rows = _tokenize(model, pairs)
+    rows, common = tokenize_pair_rows(model, pairs)
     with torch.inference_mode():
-        for places in make_batches([len(row["input_ids"]) for row in rows], batch_tokens):
-            features = model.tokenizer.pad([rows[place] for place in places], return_tensors="pt")
-            output = pair_scores(model, batch_to_device(dict(features), model.device))
+        for places in make_batches([row_length(row) for row in rows], batch_tokens):
+            features = {**common, **pad_rows(model, [rows[place] for place in places])}
+            output = pair_scores(model, batch_to_device(features, model.device))
             scores[places] = output.float().cpu().numpy()
             advance(len(places))
     broken = np.flatnonzero(~np.isfinite(scores))
@@ -64,13 +61,3 @@ def score_pairs(
             f"{len(broken) - 1} other pairs, expected finite numbers; its weights are broken, train it again with fp32"
         )
     return scores
-
-
-def _tokenize(model: CrossEncoder, pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """The features of each pair without padding."""
-    rows: list[dict[str, Any]] = []
-    for start in range(0, len(pairs), _AT_ONCE):
-        features = tokenize_pairs(model, pairs[start : start + _AT_ONCE], processing_kwargs=_UNPADDED)
-        lists = {name: value for name, value in features.items() if isinstance(value, list)}
-        rows += [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
-    return rows
