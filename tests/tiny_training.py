@@ -8,8 +8,11 @@ import torch
 from safetensors.torch import load_file
 from tiny import make_tiny_model
 
+from denseflow.collection import QRELS_HEADER
+from denseflow.files import write_jsonl, write_text
 from denseflow.manifest import write_manifest
 from denseflow.train.train import train
+from denseflow.train.where import Where
 
 RECIPE: dict[str, Any] = {
     "loss": {"name": "infonce", "temperature": 0.1, "in_batch_negatives": True},
@@ -55,6 +58,25 @@ def make_training_file(path: Path, *, negatives: int = 3, positives: int = 2) ->
     return path
 
 
+def make_collection(folder: Path, *, split: str = "dev", passages: int = 40) -> Path:
+    """Write a collection whose queries are like those of :func:`make_training_file`, and return its manifest."""
+    documents = [
+        {
+            "_id": f"d{number}",
+            "title": WORDS[number % 10],
+            "text": f"{WORDS[number % 10]} {WORDS[number % 7]} of {number}",
+        }
+        for number in range(passages)
+    ]
+    queries = [{"_id": f"q{number}", "text": f"who has {word}"} for number, word in enumerate(WORDS)]
+    levels = [f"q{number}\td{number + 10 * n}\t{2 - n}" for number in range(len(WORDS)) for n in range(2)]
+    write_jsonl(folder / "corpus.jsonl", documents)
+    write_jsonl(folder / f"queries.{split}.jsonl", queries)
+    write_text(folder / f"qrels.{split}.tsv", "\n".join([QRELS_HEADER, *levels]) + "\n")
+    write_manifest(folder, "dataset", ["corpus.jsonl", f"queries.{split}.jsonl", f"qrels.{split}.tsv"])
+    return folder / "manifest.json"
+
+
 def passage(docid: str, title: str, text: str) -> dict[str, str]:
     return {"docid": docid, "title": title, "text": text}
 
@@ -63,21 +85,18 @@ def run(
     base: Path, training_file: Path, folder: Path, *, contract: dict[str, Any] | None = None, **changes: Any
 ) -> Path:
     """Train in ``folder`` and return the results' folder; ``changes`` are of the recipe or ``train``'s arguments."""
-    arguments = {"seed": 0, "micro_batch": None, "checkpoint_minutes": 60.0, "checkpoint_steps": None}
-    arguments |= {name: changes.pop(name) for name in list(changes) if name in arguments}
-    recipe = {**RECIPE, **changes}
-    train(
-        base,
-        training_file,
-        recipe,
-        folder / "out",
-        folder / "work",
-        granted_gpus=0,
-        threads=1,
-        contract=contract or {},
-        **arguments,
-    )
-    return folder / "out"
+    work, out = folder / "work", folder / "out"
+    train(base, training_file, folder=out, work=work, contract=contract or {}, **arguments(**changes))
+    return out
+
+
+def arguments(**changes: Any) -> dict[str, Any]:
+    """``train``'s arguments but for paths, with changes: of the recipe, of :class:`Where`, or of the arguments."""
+    where = {name: changes.pop(name) for name in list(changes) if name in Where.__dataclass_fields__}
+    others = {name: changes.pop(name) for name in list(changes) if name in ("seed", "evaluation", "teacher_scores")}
+    # A trial takes as long as a step; the tests of it ask for it.
+    where = {"checkpoint_minutes": 60.0, "trial": False, **where}
+    return {"recipe": {**RECIPE, **changes}, "where": Where(**where), "seed": 0, **others}
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from denseflow.manifest import read_manifest
 from denseflow.stage_log import stage_log
 from denseflow.train.train import train
+from denseflow.train.where import Where
 
 with stage_log(snakemake.log[0]):
     options = json.loads(snakemake.params.options)
@@ -25,8 +26,10 @@ with stage_log(snakemake.log[0]):
         evaluation=None if evaluation is None else Path(evaluation),
         teacher_scores=None if teacher is None else Path(teacher).with_name("scores.jsonl"),
         code=snakemake.params.code,
-        granted_gpus=snakemake.resources.gpu,
-        threads=snakemake.threads,
-        micro_batch=snakemake.resources.micro_batch or None,
-        checkpoint_minutes=snakemake.resources.checkpoint_seconds / 60,
+        where=Where(
+            granted_gpus=snakemake.resources.gpu,
+            threads=snakemake.threads,
+            micro_batch=snakemake.resources.micro_batch or None,
+            checkpoint_minutes=snakemake.resources.checkpoint_seconds / 60,
+        ),
     )

@@ -46,12 +46,12 @@ class Checkpoints:
         write_manifest(staging, "checkpoint", files, key=self.key, step=step)
         for path in [*(staging / name for name in (*files, NAME)), staging]:
             _sync(path)
-        target = self._path(step)
+        target = self.path(step)
         shutil.rmtree(target, ignore_errors=True)
         staging.rename(target)
         _sync(self.folder)
         for old in self._steps()[:-KEPT]:
-            shutil.rmtree(self._path(old), ignore_errors=True)
+            shutil.rmtree(self.path(old), ignore_errors=True)
 
     def newest(self) -> Path | None:
         """The checkpoint of the highest step whose files are all there and unaltered, or None.
@@ -59,7 +59,7 @@ class Checkpoints:
         What is not whole, or belongs to another training, is passed over with a warning.
         """
         for step in reversed(self._steps()):
-            path = self._path(step)
+            path = self.path(step)
             try:
                 manifest = read_manifest(path / NAME)
             except DenseflowError as error:
@@ -70,12 +70,13 @@ class Checkpoints:
             LOG.warning("The checkpoint %s belongs to another training and is passed over", path)
         return None
 
+    def path(self, step: int) -> Path:
+        """The folder of a step's checkpoint."""
+        return self.folder / f"step-{step}"
+
     def _steps(self) -> list[int]:
         names = [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
         return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"step-(\d+)", name)))
-
-    def _path(self, step: int) -> Path:
-        return self.folder / f"step-{step}"
 
 
 def _sync(path: Path) -> None:

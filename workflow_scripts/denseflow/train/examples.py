@@ -5,7 +5,7 @@ Nothing here depends on what was drawn before, so that workers, interruptions an
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -108,3 +108,9 @@ class Draws(Dataset[Draw]):
     def lacking_negatives(self) -> int:
         """How many examples have fewer negatives than a draw asks for."""
         return sum(len(example.negatives) < self.negatives_per_query for example in self.examples)
+
+
+def make_draws(training_set: TrainingSet, recipe: dict[str, Any], seed: int) -> Draws:
+    """The draws that a recipe asks for."""
+    keys = ("negatives_per_query", "positive", "positives_per_query")
+    return Draws(training_set, seed=seed, **{key: recipe[key] for key in keys})

@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 LOG = logging.getLogger("denseflow")
@@ -13,19 +14,45 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-    """Whether the process was told to stop, and by which signal."""
+    """Whether the process was told to stop, and by which signal.
 
-    def __init__(self) -> None:
-        self.signal: str | None = None
+    Attributes:
+        file: Where another process tells it, by the signal's number.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file
+        self._number = 0
 
     def __bool__(self) -> bool:
-        return self.signal is not None
+        return self.number != 0
+
+    @property
+    def number(self) -> int:
+        """The signal's number; 0 where the process was not told to stop."""
+        if self._number == 0 and self.file is not None and self.file.exists():
+            self._number = int(self.file.read_text(encoding="utf-8"))
+        return self._number
+
+    @number.setter
+    def number(self, number: int) -> None:
+        self._number = number
+
+    @property
+    def signal(self) -> str:
+        """The signal's name."""
+        return signal.Signals(self.number).name
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[StopRequest]:
-    """Turn the first SIGTERM or SIGINT of the block into a request; a second one acts at once, as usual."""
-    request = StopRequest()
+def stop_on_signal(file: Path | None = None) -> Iterator[StopRequest]:
+    """Turn the first SIGTERM or SIGINT of the block into a request; a second one acts at once, as usual.
+
+    Args:
+        file: Where a launcher tells this process to stop, which then is the one to act at once: further signals are
+            passed over here, since torchrun sends some of its own.
+    """
+    request = StopRequest(file)
     if threading.current_thread() is not threading.main_thread():
         yield request  # Python gives signals to the main thread alone
         return
@@ -36,9 +63,11 @@ def stop_on_signal() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        request.signal = signal.Signals(number).name
-        LOG.warning("%s: stopping after this step, with a checkpoint", request.signal)
-        restore()
+        if not request:
+            request.number = number
+            LOG.warning("%s: stopping after this step, with a checkpoint", request.signal)
+        if file is None:
+            restore()
 
     for number in SIGNALS:
         signal.signal(number, handle)

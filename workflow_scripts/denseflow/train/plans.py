@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -94,3 +95,11 @@ class ByPassage(BatchPlan):
         _, first = np.unique(numbers[best], return_index=True)
         chosen = best[np.sort(first)[: self.batch_size]]
         return [(int(numbers[pair]), int(places[pair])) for pair in chosen]
+
+
+def make_plan(draws: Draws, recipe: dict[str, Any], seed: int) -> BatchPlan:
+    """The plan that a recipe's ``batch_size`` and ``queries_per_passage`` ask for."""
+    queries_per_passage = recipe.get("queries_per_passage")
+    if queries_per_passage is not None:
+        return ByPassage(draws, recipe["batch_size"], queries_per_passage, seed)
+    return ByQuery(len(draws), recipe["batch_size"], seed)

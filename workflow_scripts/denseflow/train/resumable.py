@@ -19,10 +19,12 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from denseflow.errors import DenseflowError
 from denseflow.files import write_json
+from denseflow.progress import progress
 from denseflow.train.checkpoints import Checkpoints
 from denseflow.train.interruption import StopRequest
 from denseflow.train.plans import BatchPlan
 from denseflow.train.processes import ALONE, Processes
+from denseflow.train.step_progress import StepProgress
 
 LOG = logging.getLogger("denseflow")
 
@@ -109,6 +111,21 @@ class ResumableTrainer(Trainer):
         for callback in (*callbacks, _CheckpointClock(keeping), _Agreement(processes, keeping.stop)):
             self.add_callback(callback)
 
+    def run(self) -> None:
+        """Train, going on from the newest whole checkpoint.
+
+        Raises:
+            DenseflowError: A number is not finite, or the training was told to stop and has kept a checkpoint.
+        """
+        newest = self.keeping.checkpoints.newest() if self.processes.first else None
+        (done,) = self.processes.agree([0 if newest is None else int(newest.name.removeprefix("step-"))])
+        checkpoint = self.keeping.checkpoints.path(done)
+        if done:
+            LOG.info("training: going on after step %d, from %s", done, checkpoint)
+        with progress("training steps", self.args.max_steps, done=done) as advance:
+            self.add_callback(StepProgress(advance))
+            self.train(resume_from_checkpoint=str(checkpoint) if done else None)
+
     def get_train_dataloader(self) -> DataLoader:
         """The batches of an epoch. accelerate has nothing to do to them on one device."""
         return _EpochLoader(self.draws, batch_sampler=self.plan, collate_fn=self.data_collator)
@@ -155,6 +172,7 @@ class ResumableTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Keep a line of the history: what the Trainer measured, and what the window counted."""
         if "loss" in logs:
+            self.processes.check_weights(self.trained)
             super().log({**logs, **self.window.read()}, start_time)
 
     def note(self, line: dict[str, float], seconds: float) -> None:
@@ -165,7 +183,8 @@ class ResumableTrainer(Trainer):
         self.control.should_log = due
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        self.keeping.checkpoints.save(self.state.global_step, self._write_checkpoint)
+        if self.processes.first:
+            self.keeping.checkpoints.save(self.state.global_step, self._write_checkpoint)
         if self.keeping.stop:
             raise DenseflowError(
                 f"training was stopped by {self.keeping.stop.signal} after step {self.state.global_step} of "

@@ -1,42 +1,39 @@
 """The train stage: fine-tune an encoder, and write it as an ordinary sentence-transformers folder."""
 
-import logging
 import math
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from sentence_transformers import SentenceTransformer
-from transformers import PreTrainedModel
 
-from denseflow.contract import apply_contract
 from denseflow.device import choose_device, set_threads
-from denseflow.encoder import load_encoder, save_encoder
-from denseflow.errors import DenseflowError
-from denseflow.files import sha256, write_jsonl
+from denseflow.files import write_json
 from denseflow.manifest import read_manifest, write_manifest
+from denseflow.negatives.teacher import read_teacher_scores, scored_share
 from denseflow.negatives.training_file import read_training_file
-from denseflow.progress import progress
 from denseflow.train.arguments import count_steps, training_arguments, usable_precision
 from denseflow.train.batches import Batches
 from denseflow.train.checkpoints import Checkpoints
-from denseflow.train.dropout import set_dropout
-from denseflow.train.examples import Draws
+from denseflow.train.collapse import CollapseGuard
+from denseflow.train.curves import TABLE, history_kept, write_history
+from denseflow.train.definition import PACKAGES, definition, digests
+from denseflow.train.dev_evaluation import DevEvaluation
+from denseflow.train.encoder_to_train import encoder_to_train
+from denseflow.train.examples import make_draws
+from denseflow.train.finished import MODEL, write_models
 from denseflow.train.interruption import stop_on_signal
+from denseflow.train.kept_models import KEPT_MODELS, KeptModels
 from denseflow.train.losses.build import make_loss
-from denseflow.train.losses.model_fit import refuse_unfit_model
-from denseflow.train.plans import BatchPlan, ByPassage, ByQuery
-from denseflow.train.preflight import preflight
+from denseflow.train.plans import make_plan
+from denseflow.train.preflight import cut_texts, preflight
 from denseflow.train.resumable import CheckpointTimes, Keeping
-from denseflow.train.step_progress import StepProgress
+from denseflow.train.trackers import make_trackers
 from denseflow.train.trainer import RetrieverTrainer
+from denseflow.train.trial import Trial, read_estimate
+from denseflow.train.where import Where
 
-LOG = logging.getLogger("denseflow")
-
-MODEL = "model"
-HISTORY = "log.jsonl"
+PREFLIGHT = "preflight.json"
 
 
 def train(
@@ -46,145 +43,123 @@ def train(
     folder: Path,
     work: Path,
     *,
-    seed: int,
-    granted_gpus: int,
-    threads: int,
-    micro_batch: int | None,
-    checkpoint_minutes: float,
     contract: dict[str, Any],
+    seed: int,
+    where: Where,
+    evaluation: Path | None = None,
+    teacher_scores: Path | None = None,
     code: str = "",
-    checkpoint_steps: int | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Train an encoder, going on from the newest whole checkpoint of the very same training in ``work``.
 
     Writes ``folder``/model, log.jsonl (a line every so many steps: step, epoch, loss, learning_rate, grad_norm,
-    sequences_per_second, and masked_negatives, the share of would-be negatives that are known to be relevant) and,
-    last, manifest.json. Then removes ``work``.
+    sequences_per_second, what the loss measures, and what :func:`denseflow.train.collapse.space_measures` does), its
+    curves (curves.tsv, curves.svg), preflight.json and, last, manifest.json. Then removes ``work``. When the training
+    ends early, the log and the curves so far are in ``work``.
 
     Args:
         base_manifest: The manifest of the encoder to start from, whose folder is ``model`` beside it.
         training_file: Training data in Tevatron's jsonl.
-        recipe: loss (name, temperature, in_batch_negatives), batch_size, negatives_per_query, epochs, max_steps,
-            learning_rate, warmup_ratio, weight_decay, schedule, max_grad_norm, accumulation, precision,
-            gradient_checkpointing, positive, positives_per_query, dropout. max_steps and dropout may be missing.
+        recipe: The keys of :class:`denseflow.config.model.Recipe`; those whose value is neutral may be missing.
         folder: Where the results go.
         work: A folder for checkpoints, which this training may delete.
-        seed: Of draws, order and dropout.
-        granted_gpus: As many GPUs as the workflow granted; the training uses one.
-        threads: CPU threads.
-        micro_batch: Sequences whose activations are held at once, by GradCache; None: the whole batch's. Values
-            above 32 act as 32. From 32 on, this changes no result beyond floating point.
-        checkpoint_minutes: Time between checkpoints.
         contract: What differs from the base encoder's contract; None or a missing key keeps it.
+        seed: Of draws, order, dropout and new weights.
+        where: Where and with how much.
+        evaluation: The manifest of the dataset that ``recipe["evaluate"]`` says to score on.
+        teacher_scores: A teacher's scores of the training file's pairs, for the losses that learn from them.
         code: The fingerprint of the code, so that no checkpoint of other code is resumed.
-        checkpoint_steps: Steps between further checkpoints.
 
     Returns:
-        The manifest.
+        The manifest; None from all processes but the first.
 
     Raises:
         DenseflowError: An input is broken, the loss is not finite, or the process was told to stop; in the last case
             a checkpoint is kept.
     """
-    set_threads(threads)
-    device = choose_device(granted_gpus)
+    processes = where.processes
+    trackers = make_trackers(where.tensorboard, where.wandb) if processes.first else []
+    set_threads(where.threads)
+    device = processes.device or choose_device(where.granted_gpus)
     precision = usable_precision(recipe["precision"], device)
-    read_manifest(base_manifest)
-    inputs = {"base": sha256(base_manifest), "training_file": sha256(training_file)}
-    training_set = read_training_file(training_file)
-    model = load_encoder(base_manifest.parent / MODEL, device=device)
-    kept_contract = apply_contract(model, contract)
-    _prepare_model(model, recipe)
-    refuse_unfit_model(recipe, model)
 
-    draws = Draws(
-        training_set,
-        seed=seed,
-        negatives_per_query=recipe["negatives_per_query"],
-        positive=recipe["positive"],
-        positives_per_query=recipe["positives_per_query"],
+    read_manifest(base_manifest)
+    inputs = digests(
+        base=base_manifest, training_file=training_file, evaluation=evaluation, teacher_scores=teacher_scores
     )
-    plan = _plan(draws, recipe, seed)
+    training_set = read_training_file(training_file)
+    teacher = None if teacher_scores is None else read_teacher_scores(teacher_scores)
+    encoder = encoder_to_train(base_manifest.parent / MODEL, recipe, contract, seed=seed, device=device)
+    model, whole_contract = encoder.model, encoder.contract.as_dict()
+    draws = make_draws(training_set, recipe, seed)
+    plan = make_plan(draws, recipe, seed)
     steps = count_steps(recipe, len(plan))
-    found = preflight(training_set, draws, recipe, model, steps=steps, seed=seed)
-    definition = {
-        "recipe": recipe,
-        "contract": kept_contract.as_dict(),
-        "seed": seed,
-        "precision": precision,
-        "device": torch.device(device).type,
-        "inputs": inputs,
-        "code": code,
-        "versions": {package: version(package) for package in ("torch", "transformers", "sentence-transformers")},
-    }
-    checkpoints = Checkpoints(work, definition)
-    with stop_on_signal() as stop:
+    found = preflight(
+        training_set,
+        draws,
+        recipe,
+        model,
+        encoder.contract,
+        cut_texts(model, training_set, seed),
+        steps=steps,
+        batches_per_epoch=len(plan),
+    )
+
+    defined = definition(
+        recipe, contract=whole_contract, seed=seed, precision=precision, device=device, inputs=inputs, code=code
+    )
+    checkpoints = Checkpoints(work, defined)
+    length = {"steps_per_epoch": math.ceil(len(plan) / recipe["accumulation"]), "steps": steps}
+    scoring = kept = None
+    if evaluation is not None and processes.first:
+        best = checkpoints.folder / "best"
+        scoring = DevEvaluation(evaluation, model, recipe["evaluate"], best, seed=seed, threads=where.threads, **length)
+    if "keep_models" in recipe and processes.first:
+        kept = KeptModels(model, recipe["keep_models"], checkpoints.folder / KEPT_MODELS, **length)
+    title = f"{folder.parent.name} {folder.name}"
+    with stop_on_signal(processes.stop_file) as stop:
         trainer = RetrieverTrainer(
             model,
             training_arguments(recipe, steps=steps, precision=precision, device=device, seed=seed, work=work),
             draws,
             plan,
-            Batches(model, training_set, seed=seed, micro_batch=micro_batch),
-            make_loss(recipe, kept_contract.similarity),
-            Keeping(checkpoints, CheckpointTimes(checkpoint_minutes, checkpoint_steps), stop),
-            grad_cache=micro_batch is not None,
+            Batches(model, training_set, seed=seed, micro_batch=where.micro_batch, teacher_scores=teacher),
+            make_loss(recipe, encoder.contract.similarity),
+            Keeping(checkpoints, CheckpointTimes(where.checkpoint_minutes, where.checkpoint_steps), stop),
+            [CollapseGuard(), *trackers, *(callback for callback in (scoring, kept) if callback is not None)],
+            processes,
+            grad_cache=where.micro_batch is not None,
         )
-        _run(trainer, checkpoints.newest(), steps)
-    _refuse_broken_weights(model)
+        if scoring is not None:
+            scoring.note = trainer.note
+        if where.trial:
+            trainer.add_callback(Trial(trainer, checkpoints.folder / PREFLIGHT))
+        with history_kept(trainer, checkpoints.folder, title=title):
+            trainer.run()
+    if not processes.first:
+        return None
 
-    folder.mkdir(parents=True, exist_ok=True)
-    save_encoder(model, folder / MODEL)
-    write_jsonl(folder / HISTORY, trainer.state.log_history)
-    # The history holds speeds, which differ each time: in the manifest it would make later stages run again.
-    files = [str(path.relative_to(folder)) for path in (folder / MODEL).rglob("*") if path.is_file()]
+    files = write_models(encoder, folder, scoring, kept)
+    write_history(trainer.state.log_history, folder, title=title)
+    estimate = read_estimate(checkpoints.folder / PREFLIGHT)
+    write_json(folder / PREFLIGHT, {"facts": found.facts, "warnings": found.warnings, "estimate": estimate})
     manifest = write_manifest(
         folder,
         "train",
-        files,
-        packages=("torch", "transformers", "sentence-transformers", "accelerate"),
+        # What holds speeds or the time needed differs each time: it would make later stages run again.
+        [*files, TABLE],
+        packages=(*PACKAGES, "accelerate"),
         recipe=recipe,
-        contract=kept_contract.as_dict(),
+        contract=whole_contract,
         seed=seed,
         device=torch.device(device).type,
         precision=precision,
         inputs=inputs,
         counts=found.facts,
+        teacher=None if teacher is None else {"scored_share": scored_share(training_set, teacher)},
+        evaluation=None if scoring is None else scoring.summary(),
+        kept_models=[] if kept is None else kept.steps,
         warnings=found.warnings,
     )
     shutil.rmtree(work, ignore_errors=True)
     return manifest
-
-
-def _plan(draws: Draws, recipe: dict[str, Any], seed: int) -> BatchPlan:
-    queries_per_passage = recipe.get("queries_per_passage")
-    if queries_per_passage is not None:
-        return ByPassage(draws, recipe["batch_size"], queries_per_passage, seed)
-    return ByQuery(len(draws), recipe["batch_size"], seed)
-
-
-def _prepare_model(model: SentenceTransformer, recipe: dict[str, Any]) -> None:
-    if recipe.get("dropout") is not None:
-        set_dropout(model, recipe["dropout"])
-    if recipe["gradient_checkpointing"]:
-        for module in model.modules():
-            if isinstance(module, PreTrainedModel):
-                module.activation_checkpointing_enable({"use_reentrant": False})
-
-
-def _run(trainer: RetrieverTrainer, checkpoint: Path | None, steps: int) -> None:
-    done = 0
-    if checkpoint is not None:
-        done = int(checkpoint.name.removeprefix("step-"))
-        LOG.info("training: going on after step %d, from %s", done, checkpoint)
-    with progress("training steps", steps, done=done) as advance:
-        trainer.add_callback(StepProgress(advance))
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-
-
-def _refuse_broken_weights(model: SentenceTransformer) -> None:
-    for name, weights in model.state_dict().items():
-        if not math.isfinite(weights.float().sum()) and not torch.isfinite(weights).all():
-            raise DenseflowError(
-                f"training ended with weights that are not finite ({name}). No model was written. Lower "
-                "recipe.learning_rate, or take precision bf16 or fp32"
-            )

@@ -12,10 +12,12 @@ from transformers import TrainerCallback, TrainingArguments
 
 from denseflow.encoder import learns
 from denseflow.train.batches import Batches
+from denseflow.train.collapse import space_measures
 from denseflow.train.examples import Draws
 from denseflow.train.grad_cache import Features, GradCache, encode_piece
 from denseflow.train.losses.targets import Loss, Targets
 from denseflow.train.plans import BatchPlan
+from denseflow.train.processes import ALONE, Processes
 from denseflow.train.resumable import Keeping, ResumableTrainer
 
 
@@ -36,6 +38,7 @@ class RetrieverTrainer(ResumableTrainer):
         loss: Loss,
         keeping: Keeping,
         callbacks: Sequence[TrainerCallback] = (),
+        processes: Processes = ALONE,
         *,
         grad_cache: bool,
     ) -> None:
@@ -50,15 +53,17 @@ class RetrieverTrainer(ResumableTrainer):
             loss: The loss of a batch.
             keeping: Of checkpoints.
             callbacks: Further callbacks.
+            processes: Those that train the model together.
             grad_cache: Whether to hold the activations of one piece at a time only.
         """
-        super().__init__(model, arguments, draws, plan, batches, keeping, callbacks)
+        super().__init__(model, arguments, draws, plan, batches, keeping, callbacks, processes)
         self.loss = loss
         self.grad_cache = GradCache(
             partial(encode_piece, model),
             self.accelerator.backward,
             learns=lambda piece: learns(model, piece["kind"]),
             recompute=grad_cache,
+            processes=processes,
         )
 
     def add_gradient(self, model: torch.nn.Module, inputs: dict[str, Any], weight: float) -> Tensor:
@@ -69,6 +74,7 @@ class RetrieverTrainer(ResumableTrainer):
         def batch_loss(queries: Tensor, passages: Tensor) -> Tensor:
             with torch.no_grad():
                 self.window.measure(self.loss.measures(queries, passages, targets))
+                self.window.measure(space_measures(self.loss, queries, passages, targets))
             return self.loss(queries, passages, targets)
 
         return self.grad_cache.step([inputs["queries"], inputs["passages"]], batch_loss, weight=weight)
