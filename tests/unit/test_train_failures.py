@@ -63,7 +63,7 @@ def test_few_steps_and_lacking_negatives_are_warned_of(base, tmp_path, caplog):
 def test_the_preflight_line_says_what_is_cut(base, training_file, tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="denseflow"):
         out = run(base, training_file, tmp_path, max_steps=1, contract={"query_max_length": 5, "passage_max_length": 5})
-    assert "training: 1 steps of 4 queries, 10 examples, 50 passages" in caplog.text
+    assert "cut are 0.0% of the queries (at 5 tokens) and 100.0% of the passages (at 5 tokens)" in caplog.text
     counts = read_manifest(out / "manifest.json")["counts"]
     assert counts["passages_cut"] == 1.0
     assert counts["queries_cut"] < 1.0
