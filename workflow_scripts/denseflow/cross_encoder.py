@@ -92,7 +92,9 @@ def load_cross_encoder(folder: Path, *, device: str = "cpu", trust_remote_code: 
     return model.eval()
 
 
-def new_cross_encoder(folder: Path, contract: Contract, *, seed: int, device: str = "cpu") -> tuple[CrossEncoder, list]:
+def new_cross_encoder(
+    folder: Path, contract: Contract, *, seed: int, device: str = "cpu"
+) -> tuple[CrossEncoder, list[str]]:
     """Put a new head, drawn with ``seed``, on an encoder.
 
     The prefixes and the title separator stay; a pair may be as long as a query and a passage together were.
@@ -129,17 +131,16 @@ def new_cross_encoder(folder: Path, contract: Contract, *, seed: int, device: st
             processor_kwargs=dict(local),
             config_kwargs={"num_labels": 1, **local},
         )
-        made = transformer.auto_model.state_dict()
-        torch.manual_seed(seed + 1)
-        other = type(transformer.auto_model).from_pretrained(
-            folder, config=transformer.config, dtype=torch.float32, output_loading_info=True
+        known = type(transformer.auto_model).from_pretrained(
+            folder, config=transformer.config, local_files_only=True, output_loading_info=True
         )[1]
     model = CrossEncoder(modules=[transformer], device=device, activation_fn=torch.nn.Identity())
     _set_pad_token(model, folder)
     _set_texts(model, asdict(contract))
     together = contract.query_max_length + contract.passage_max_length
     apply_pair_contract(model, {"pair_max_length": min(together, count_positions(model) or together)})
-    return model.eval(), sorted(set(other["missing_keys"]) & set(made))
+    new = [name for name, _ in transformer.auto_model.named_parameters() if name in known["missing_keys"]]
+    return model.eval(), new
 
 
 def save_cross_encoder(model: CrossEncoder, folder: Path) -> None:

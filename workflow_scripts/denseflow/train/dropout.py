@@ -1,7 +1,6 @@
 """The dropout of a model: whether it has any, and how to give it another."""
 
 import torch
-from sentence_transformers import SentenceTransformer
 
 from denseflow.errors import DenseflowError
 
@@ -9,7 +8,7 @@ from denseflow.errors import DenseflowError
 _ATTRIBUTES = ("attention_dropout", "attn_dropout", "dropout", "dropout_p", "dropout_rate", "hidden_dropout")
 
 
-def has_dropout(model: SentenceTransformer) -> bool:
+def has_dropout(model: torch.nn.Module) -> bool:
     """Whether any dropout of the model is above 0, so that two passes of training differ."""
     return any(
         (isinstance(module, torch.nn.Dropout) and module.p > 0)
@@ -18,7 +17,7 @@ def has_dropout(model: SentenceTransformer) -> bool:
     )
 
 
-def set_dropout(model: SentenceTransformer, probability: float) -> None:
+def set_dropout(model: torch.nn.Module, probability: float) -> None:
     """Give each dropout of the model this probability, in the loaded model only: its saved configuration stays.
 
     Raises:
