@@ -231,12 +231,12 @@ def test_the_audit_names_negatives_of_nearly_the_words_of_a_relevant_passage(min
 
 def test_the_log_shows_the_audit_in_short(mining, caplog):
     caplog.set_level(logging.INFO, "denseflow")
-    mining.run(everything(3, share=0.7), RANDOM, depth=40)
+    mining.run(everything(3, share=0.7), DENSE, RANDOM, depth=40)
     for expected in (
         "3 of 3 queries, 4 positives",
         "0 dense m",
         "above the share",
-        "candidates shared by 0 dense m and 1 random",
+        "candidates shared by 0 dense m and 1 dense m",
         "different texts",
     ):
         assert expected in caplog.text

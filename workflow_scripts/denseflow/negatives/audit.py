@@ -62,8 +62,9 @@ class SourceAudit:
         """A sentence if some queries have too few negatives."""
         if not self.queries_with_fewer:
             return []
+        name = " ".join(self.options[key] for key in ("type", "model") if key in self.options)
         return [
-            f"{self.options['type']}: {self.queries_with_fewer} of {self.queries} queries have fewer than the "
+            f"{name}: {self.queries_with_fewer} of {self.queries} queries have fewer than the "
             f"{self.options['count']} negatives asked for, {self.queries_with_none} have none"
         ]
 

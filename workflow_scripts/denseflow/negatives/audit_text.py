@@ -36,9 +36,12 @@ def _lines(audit: dict[str, Any]) -> Iterator[str]:
             )
     for name, source in zip(names, sources, strict=True):
         if source.get("queries_without_positive_score"):
-            yield f"{name}: no positive is in the run of {source['queries_without_positive_score']} queries"
+            count = source["queries_without_positive_score"]
+            yield f"{name}: no positive is in the run of {count} queries, which margin and share leave as they are"
     for pair in audit.get("overlap", []):
         first, second = pair["candidates"]
+        if any(name.endswith(" random") for name in pair["sources"]):
+            continue
         yield (
             f"candidates shared by {pair['sources'][0]} and {pair['sources'][1]}: {pair['shared']}"
             f" ({_percent(pair['shared'], first)} and {_percent(pair['shared'], second)} of theirs)"
