@@ -11,7 +11,7 @@ from loss_batch import WIDTH, embeddings, targets, teacher_scores
 from pydantic import ValidationError
 from sentence_transformers import SentenceTransformer
 from tiny import make_tiny_model
-from tiny_training import RECIPE, make_base, make_training_file, run, same, weights
+from tiny_training import RECIPE, history, make_base, make_training_file, run, same, weights
 
 from denseflow.config import model as sections
 from denseflow.config.model import Recipe
@@ -134,6 +134,25 @@ def test_training_with_another_loss_gives_other_weights(changes, base, data, usu
     trained = weights(run(base, data, tmp_path, max_steps=2, **changes))
     assert not same(trained, usual)
     assert not same(trained, weights(base.parent))
+
+
+@pytest.mark.parametrize("name", ["margin_mse", "kl"])
+def test_training_learns_from_the_teacher_s_scores(name, base, data, usual, tmp_path):
+    found = []
+    for number, favourite in enumerate(("p", "n")):
+        scores = tmp_path / f"{number}.jsonl"
+        with scores.open("w") as file:
+            for line in data.read_text().splitlines():
+                row = json.loads(line)
+                docids = [passage["docid"] for passage in row["positive_passages"] + row["negative_passages"]]
+                liked = {docid: 4.0 * docid.startswith(favourite) for docid in docids}
+                file.write(json.dumps({"query_id": row["query_id"], "scores": liked}) + "\n")
+        loss = {"name": name, **OPTIONS[name]}
+        out = run(base, data, tmp_path / str(number), loss=loss, max_steps=2, teacher_scores=scores)
+        found.append(weights(out))
+        assert {line["scored_passages"] for line in history(out) if "scored_passages" in line} == {1.0}
+    assert not same(*found)
+    assert not same(found[0], usual)
 
 
 @pytest.mark.parametrize("name", OPTIONS)
