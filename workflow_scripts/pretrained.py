@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 from denseflow.stage_log import stage_log
+from denseflow.train.cross_encoder.pretrained import prepare_cross_encoder
 from denseflow.train.pretrained import prepare
 
 with stage_log(snakemake.log[0]):
     options = json.loads(snakemake.params.options)
-    prepare(
+    pair = options.get("kind") == "cross_encoder"
+    (prepare_cross_encoder if pair else prepare)(
         options["source"],
         options["contract"],
         Path(snakemake.output.manifest).parent,

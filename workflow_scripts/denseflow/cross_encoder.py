@@ -22,6 +22,7 @@ from denseflow.contract import TITLE_SEPARATOR, Contract, count_positions
 from denseflow.encoder import EXTRA, explain_loading, quiet, replace_folder
 from denseflow.errors import DenseflowError
 from denseflow.files import write_json
+from denseflow.special_tokens import give_padding_token
 from denseflow.token_rows import Row, collect_rows
 
 _SETTINGS = "config_sentence_transformers.json"
@@ -59,20 +60,24 @@ def is_cross_encoder(folder: Path) -> bool:
     return architectures[0].endswith("ForSequenceClassification")
 
 
-def load_cross_encoder(folder: Path, *, device: str = "cpu", trust_remote_code: bool | None = None) -> CrossEncoder:
+def load_cross_encoder(
+    folder: Path, *, device: str = "cpu", trust_remote_code: bool | None = None, name: str | None = None
+) -> CrossEncoder:
     """Load a cross-encoder with its contract in float32, in evaluation mode.
 
     Args:
         folder: Such as ``model/`` of the train stage.
         device: torch's name of a device.
         trust_remote_code: Whether the model's own code may run; None: what denseflow.json in the folder says.
+        name: What the model is called in an error; None: its folder.
 
     Raises:
         DenseflowError: The folder holds no cross-encoder, or one that gives no single score, or is broken.
     """
+    name = name or str(folder)
     if not is_cross_encoder(folder):
         raise DenseflowError(
-            f"{folder}: holds no cross-encoder, expected a sentence-transformers CrossEncoder folder or one for "
+            f"{name}: holds no cross-encoder, expected a sentence-transformers CrossEncoder folder or one for "
             "sequence classification; set `kind: encoder` in the model's file, or train a cross-encoder from it"
         )
     extra = _read_json(folder / EXTRA)
@@ -86,8 +91,8 @@ def load_cross_encoder(folder: Path, *, device: str = "cpu", trust_remote_code: 
             model_kwargs={"dtype": torch.float32},
             activation_fn=torch.nn.Identity(),
         )
-    _refuse_other_kinds(model, folder)
-    _set_pad_token(model, folder)
+    _refuse_other_kinds(model, name)
+    _set_pad_token(model, name)
     _set_texts(model, extra)
     return model.eval()
 
@@ -131,11 +136,12 @@ def new_cross_encoder(
             processor_kwargs=dict(local),
             config_kwargs={"num_labels": 1, **local},
         )
+        transformer.modality_config.pop("message", None)  # a chat template is for chats
         known = type(transformer.auto_model).from_pretrained(
             folder, config=transformer.config, local_files_only=True, output_loading_info=True
         )[1]
     model = CrossEncoder(modules=[transformer], device=device, activation_fn=torch.nn.Identity())
-    _set_pad_token(model, folder)
+    _set_pad_token(model, str(folder))
     _set_texts(model, asdict(contract))
     together = contract.query_max_length + contract.passage_max_length
     apply_pair_contract(model, {"pair_max_length": min(together, count_positions(model) or together)})
@@ -222,34 +228,30 @@ def pair_scores(model: torch.nn.Module, features: Mapping[str, Any]) -> torch.Te
     return model(dict(features))["scores"].squeeze(-1)
 
 
-def _refuse_other_kinds(model: CrossEncoder, folder: Path) -> None:
+def _refuse_other_kinds(model: CrossEncoder, name: str) -> None:
     task = getattr(model[0], "transformer_task", None)
     if task != "sequence-classification" or len(model) > 1:
         raise DenseflowError(
-            f"{folder}: a cross-encoder of kind {task!r} with {len(model)} modules, expected a transformer with a head "
+            f"{name}: a cross-encoder of kind {task!r} with {len(model)} modules, expected a transformer with a head "
             "for sequence classification; generating rerankers are not supported, choose another model"
         )
     if model.num_labels != 1:
         raise DenseflowError(
-            f"{folder}: its head gives {model.num_labels} numbers, expected 1, the score; choose a cross-encoder that "
+            f"{name}: its head gives {model.num_labels} numbers, expected 1, the score; choose a cross-encoder that "
             "was trained to rank"
         )
     if model.default_prompt_name is not None:
         raise DenseflowError(
-            f"{folder}: puts its prompt {model.default_prompt_name!r} before every pair, which is not supported; take "
+            f"{name}: puts its prompt {model.default_prompt_name!r} before every pair, which is not supported; take "
             f"default_prompt_name out of its {_SETTINGS} and set contract.query_prefix instead"
         )
 
 
-def _set_pad_token(model: CrossEncoder, folder: Path) -> None:
+def _set_pad_token(model: CrossEncoder, name: str) -> None:
     """A decoder's head looks for the last token before the padding, and must know which token pads."""
+    give_padding_token(model.tokenizer, name)
     config: Any = model[0].config
     if getattr(config, "pad_token_id", None) is None:
-        if model.tokenizer.pad_token_id is None:
-            raise DenseflowError(
-                f"{folder}: its tokenizer has no padding token, without which pairs of different lengths make no "
-                "batch; add a pad_token to its tokenizer_config.json"
-            )
         config.pad_token_id = model.tokenizer.pad_token_id
 
 

@@ -3,10 +3,11 @@
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -24,11 +25,16 @@ from denseflow.encoder import (
 )
 from denseflow.errors import DenseflowError
 from denseflow.manifest import write_manifest
+from denseflow.sides import KINDS, find_tokenizer
+from denseflow.special_tokens import give_padding_token
+from denseflow.train.encoders import join_encoders
 from denseflow.train.hub import download
 from denseflow.train.model_files import PICKLE, SAFETENSORS, list_files, refuse_own_code, wanted_files
 from denseflow.train.weights import convert_pickles, is_float32
 
 LOG = logging.getLogger("denseflow")
+
+M = TypeVar("M", bound=torch.nn.Module)
 
 PACKAGES = ("safetensors", "sentence-transformers", "tokenizers", "torch", "transformers")
 
@@ -36,11 +42,12 @@ PACKAGES = ("safetensors", "sentence-transformers", "tokenizers", "torch", "tran
 def prepare(source: Mapping[str, Any], contract: Mapping[str, Any], folder: Path, revisions: Path) -> dict[str, Any]:
     """Write ``folder/model``, a sentence-transformers folder, and ``folder/manifest.json``.
 
-    Weights that are float32 safetensors already keep their bytes.
+    Weights that are float32 safetensors already keep their bytes, but where two models are joined.
 
     Args:
         source: ``{"package": distribution, "folder": folder in it or None}``, ``{"path": folder}`` or ``{"hub":
-            id, "revision": revision or None}``; and ``trust_remote_code``, false where it is missing.
+            id, "revision": revision or None}``; and ``trust_remote_code``, false where it is missing. With
+            ``passage``, another such source, its encoder is for queries alone and the other one for passages.
         contract: Fields of :class:`denseflow.contract.Contract` to change; None or a missing one keeps what the model
             says. A plain Hugging Face folder needs ``pooling``; then ``normalize`` is false and ``similarity`` is dot
             where they are left out.
@@ -49,30 +56,28 @@ def prepare(source: Mapping[str, Any], contract: Mapping[str, Any], folder: Path
 
     Raises:
         DenseflowError: The source cannot be reached, is no encoder, wants to run code that is not trusted, or does not
-            go with the contract.
+            go with the contract; or two encoders do not go together.
     """
-    trust = bool(source.get("trust_remote_code", False))
-    place, facts = _find(source, revisions, trust)
-    name = f"{place} ({facts.get('package') or facts.get('hub') or 'path'})"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".model.") as temporary:
         files, result = Path(temporary) / "files", Path(temporary) / "result"
-        _copy(place, files, trust)
-        if not trust:
-            refuse_own_code(files, name)
-        converted = convert_pickles(files, name)
-        model = _load_whole(files, name, contract, trust)
+        load = partial(_load, contract)
+        model, facts = fetch(source, files, revisions, load)
+        if source.get("passage"):
+            passages, facts["passage"] = fetch(source["passage"], Path(temporary) / "passage", revisions, load)
+            join_encoders(model, passages, similarity=contract.get("similarity"))
         whole = apply_contract(model, contract)
         save_encoder(model, result)
-        _keep_bytes(files, result)
+        if not source.get("passage"):
+            keep_bytes(files, result)
         replace_folder(result, folder / "model")
-    LOG.info("%s: %s", name, whole)
+    LOG.info("%s: %s", facts, whole)
     return write_manifest(
         folder,
         "train",
         [f"model/{file}" for file in list_files(folder / "model")],
         packages=PACKAGES,
-        source={**facts, "trust_remote_code": trust, "converted_pickles": converted},
+        source=facts,
         contract=whole.as_dict(),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         dimensions=dimensions(model),
@@ -111,6 +116,36 @@ def find_in_package(package: str, folder: str | None = None) -> Path:
     return Path(str(found.locate_file(matching[0])))
 
 
+def fetch(
+    source: Mapping[str, Any], files: Path, revisions: Path, load: Callable[[Path, str, bool], M]
+) -> tuple[M, dict[str, Any]]:
+    """Copy a source's files and load them.
+
+    Args:
+        source: As for :func:`prepare`.
+        files: The folder for the copy.
+        revisions: As for :func:`prepare`.
+        load: Gives the model of a folder, its name in errors, and whether its code may run.
+
+    Returns:
+        The model, and what to record of its source.
+
+    Raises:
+        DenseflowError: The source cannot be reached, is not whole, or wants to run code that is not trusted.
+    """
+    trust = bool(source.get("trust_remote_code", False))
+    place, facts = _find(source, revisions, trust)
+    name = f"{place} ({facts.get('package') or facts.get('hub') or 'path'})"
+    _copy(place, files, trust)
+    if not trust:
+        refuse_own_code(files, name)
+    converted = convert_pickles(files, name)
+    model = _load_whole(files, name, trust, load)
+    for kind in KINDS:
+        give_padding_token(find_tokenizer(model, kind), name)
+    return model, {**facts, "trust_remote_code": trust, "converted_pickles": converted}
+
+
 def _find(source: Mapping[str, Any], revisions: Path, trust: bool) -> tuple[Path, dict[str, Any]]:
     """The folder of a source, and what to record of it."""
     if source.get("package"):
@@ -138,13 +173,13 @@ def _copy(place: Path, files: Path, trust: bool) -> None:
         shutil.copyfile(place / name, files / name)
 
 
-def _load_whole(files: Path, name: str, contract: Mapping[str, Any], trust: bool) -> SentenceTransformer:
+def _load_whole(files: Path, name: str, trust: bool, load: Callable[[Path, str, bool], M]) -> M:
     """Load a model, and refuse one whose files lack weights: transformers fills those in at random."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = _load(files, name, contract, trust)
+        model = load(files, name, trust)
         torch.manual_seed(1)
-        again = _load(files, name, contract, trust).state_dict()
+        again = load(files, name, trust).state_dict()
     made_up = [key for key, value in model.state_dict().items() if not torch.equal(value, again[key])]
     if made_up:
         raise DenseflowError(
@@ -154,14 +189,14 @@ def _load_whole(files: Path, name: str, contract: Mapping[str, Any], trust: bool
     return model
 
 
-def _load(files: Path, name: str, contract: Mapping[str, Any], trust: bool) -> SentenceTransformer:
+def _load(contract: Mapping[str, Any], files: Path, name: str, trust: bool) -> SentenceTransformer:
     if (files / "modules.json").is_file():
         return load_encoder(files, trust_remote_code=trust)
     pooling = contract.get("pooling")
     if pooling is None:
         raise DenseflowError(
             f"{name}: a plain Hugging Face folder, which does not say how token vectors become one; set "
-            "contract.pooling to cls or mean in the model's file, as the model was trained"
+            "contract.pooling in the model's file to cls, mean or, for a decoder, lasttoken, as the model was trained"
         )
     with explain_loading(files):
         options = model_options(files, trust_remote_code=trust)
@@ -172,13 +207,14 @@ def _load(files: Path, name: str, contract: Mapping[str, Any], trust: bool) -> S
             processor_kwargs=dict(settings),
             config_kwargs=dict(settings),
         )
+        transformer.modality_config.pop("message", None)  # a chat template is for chats, not for texts to be found
         modules = [transformer, Pooling(transformer.get_embedding_dimension(), pooling)]
         return SentenceTransformer(
             modules=modules, device="cpu", similarity_fn_name="dot", trust_remote_code=trust
         ).eval()
 
 
-def _keep_bytes(files: Path, result: Path) -> None:
+def keep_bytes(files: Path, result: Path) -> None:
     """Put the source's own files of float32 weights in the place of those that were written from memory."""
     for name in list_files(result):
         original = files / name
