@@ -1,6 +1,6 @@
 rule pretrained:
     output:
-        weights=R / "train/{model}/pretrained/model/model.safetensors",
+        settings=R / "train/{model}/pretrained/model/config_sentence_transformers.json",
         manifest=R / "train/{model}/pretrained/manifest.json",
     log:
         R / "logs/train/{model}.pretrained.log",
@@ -28,7 +28,7 @@ rule train:
             )
         ),
     output:
-        weights=R / "train/{model}/seed{seed}/model/model.safetensors",
+        settings=R / "train/{model}/seed{seed}/model/config_sentence_transformers.json",
         history=R / "train/{model}/seed{seed}/log.jsonl",
         manifest=R / "train/{model}/seed{seed}/manifest.json",
     log:

@@ -15,9 +15,11 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from tiny import make_tiny_bert, make_tiny_model
 
-from denseflow.encoder import load_encoder
+from denseflow.encode.batches import encode_texts
+from denseflow.encoder import load_encoder, save_encoder
 from denseflow.errors import DenseflowError
 from denseflow.manifest import read_manifest
+from denseflow.train.encoders import shape_encoders
 from denseflow.train.model_files import wanted_files
 from denseflow.train.pretrained import find_in_package, prepare
 
@@ -83,7 +85,7 @@ def test_a_plain_folder_becomes_an_encoder_with_the_pooling_of_the_contract(tmp_
 
 
 def test_a_plain_folder_without_a_pooling_is_an_error_that_names_the_key(tmp_path):
-    with pytest.raises(DenseflowError, match=r"set contract\.pooling to cls or mean"):
+    with pytest.raises(DenseflowError, match=r"set contract\.pooling in the model's file to cls"):
         prepare_path(make_tiny_bert(tmp_path / "plain"), tmp_path / "result")
     assert list((tmp_path / "result").iterdir()) == []
 
@@ -255,6 +257,61 @@ def test_a_source_cannot_trust_itself(own_module, tmp_path):
     (own_module / "denseflow.json").write_text('{"trust_remote_code": true}', encoding="utf-8")
     with pytest.raises(DenseflowError, match="trust_remote_code"):
         prepare_path(own_module, tmp_path / "result")
+
+
+# Two encoders
+
+
+def prepare_two(queries: Path, passages: Path, folder: Path, **contract: object) -> dict:
+    """Prepare an encoder of queries and one of passages."""
+    return prepare_path(queries, folder, contract, passage={"path": str(passages)})
+
+
+def test_two_sources_become_one_model_with_a_side_each(tiny_model, tmp_path):
+    other = make_tiny_model(tmp_path / "other", layers=1, seed=1)
+    manifest = prepare_two(tiny_model, other, tmp_path / "result", query_max_length=7)
+    model = SentenceTransformer(str(tmp_path / "result" / "model"), device="cpu")
+    np.testing.assert_allclose(model.encode_query(TEXTS), encode(tiny_model), atol=1e-6)
+    np.testing.assert_allclose(model.encode_document(TEXTS), encode(other), atol=1e-6)
+    assert manifest["source"]["passage"] == {"path": str(other), "trust_remote_code": False, "converted_pickles": []}
+    assert (manifest["contract"]["query_max_length"], manifest["contract"]["passage_max_length"]) == (7, 128)
+    again = prepare_path(tmp_path / "result" / "model", tmp_path / "again")
+    assert again["contract"] == manifest["contract"]
+    assert again["parameters"] == manifest["parameters"]
+
+
+def test_two_plain_folders_with_own_prefixes_and_lengths_become_one_model(tiny_model, tmp_path):
+    short = make_tiny_bert(tmp_path / "short", positions=64)
+    manifest = prepare_two(
+        short, make_tiny_bert(tmp_path / "long"), tmp_path / "result", pooling="cls", query_prefix="query: "
+    )
+    kept = manifest["contract"]
+    assert (kept["query_max_length"], kept["passage_max_length"], kept["pooling"]) == (64, 128, "cls")
+    model = load_encoder(tmp_path / "result" / "model")
+    assert model.prompts["query"] == "query: "
+    assert encode_texts(model, TEXTS, "passage").shape == (2, 32)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (
+            {"width": 16},
+            r"pretrained\.passage: its vectors have 16 dimensions, those of the queries' encoder 32, .* name",
+        ),
+        ({"similarity": "dot"}, r"pretrained\.passage: its similarity is dot, .* cosine; set contract\.similarity"),
+        ({"separate": True}, r"pretrained\.passage: the model has separate encoders .* already; name it"),
+    ],
+)
+def test_two_encoders_that_do_not_go_together_are_refused(tiny_model, tmp_path, other, message):
+    separate, similarity = other.pop("separate", False), other.pop("similarity", None)
+    passages = make_tiny_model(tmp_path / "other", **other)
+    if separate or similarity:
+        model = load_encoder(passages)
+        model.similarity_fn_name = similarity or "cosine"
+        save_encoder(shape_encoders(model, {"encoders": "separate"} if separate else {}, 0), passages)
+    with pytest.raises(DenseflowError, match=message):
+        prepare_two(tiny_model, passages, tmp_path / "result")
 
 
 # Packages

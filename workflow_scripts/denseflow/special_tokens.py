@@ -5,6 +5,7 @@ length: a text that is too long keeps its closing token.
 """
 
 import logging
+import tempfile
 from typing import Any
 
 from tokenizers.processors import TemplateProcessing
@@ -27,7 +28,7 @@ def put_special_token(tokenizer: Any, which: str, wanted: bool) -> None:
     """Put the tokenizer's ``bos`` token before each text, or its ``eos`` token behind it, or leave it out.
 
     Raises:
-        DenseflowError: The tokenizer has no such token, or keeps no frame that can be changed.
+        DenseflowError: The tokenizer has no such token, or its files cannot keep the change.
     """
     if has_special_token(tokenizer, which) == wanted:
         return
@@ -52,6 +53,7 @@ def put_special_token(tokenizer: Any, which: str, wanted: bool) -> None:
         pair=[*before, "$A", *after, "$B:1", *(f"{token}:1" for token in after)],
         special_tokens=list(known.items()),
     )
+    _refuse_lost_frame(tokenizer, which, wanted)
 
 
 def set_padding_side(tokenizer: Any, side: str) -> None:
@@ -89,6 +91,18 @@ def give_padding_token(tokenizer: Any, name: str) -> None:
     LOG.info(
         "%s: its tokenizer has no padding token; texts are padded with its eos token %r", name, tokenizer.eos_token
     )
+
+
+def _refuse_lost_frame(tokenizer: PreTrainedTokenizerBase, which: str, wanted: bool) -> None:
+    """Refuse a tokenizer whose class makes its own frame when it is loaded, whatever its files say, as RoBERTa's."""
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        kept = type(tokenizer).from_pretrained(folder, local_files_only=True)
+    if has_special_token(kept, which) != wanted:
+        raise DenseflowError(
+            f"contract.add_{which}: {str(wanted).lower()}, but {type(tokenizer).__name__} sets its special tokens "
+            "itself whenever it is loaded; leave the key out"
+        )
 
 
 def _frame(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:

@@ -44,7 +44,9 @@ def check_kind(model: "Model") -> None:
 
 
 def check_base(model: "Model", base: "Model", where: str) -> None:
-    """Refuse an encoder that would start from a cross-encoder; the other way round there is a new head.
+    """Refuse an encoder that would start from a cross-encoder, or share what its base has twice.
+
+    A cross-encoder may start from an encoder: it gets a new head.
 
     Raises:
         DenseflowError: With ``where``, which names file and key.
@@ -53,6 +55,11 @@ def check_base(model: "Model", base: "Model", where: str) -> None:
         raise DenseflowError(
             f"{where}: the base is a cross-encoder, from which an encoder cannot start; name an encoder, or set `kind: "
             "cross_encoder`"
+        )
+    if model.trained is not None and model.trained.recipe.encoders == "shared" and _is_separate(base):
+        raise DenseflowError(
+            f"{where}: the base has separate encoders for queries and passages, but `recipe.encoders` is 'shared'; set "
+            "`encoders: separate` or `query_only`, or name a base with one encoder"
         )
 
 
@@ -132,6 +139,12 @@ def _check_cross_encoder(model: "Model") -> None:
             "`trained.recipe.negatives_per_query` is 0, so that a cross-encoder would see no negatives; set it to 1 or "
             "more (4 to 7 are usual)"
         )
+
+
+def _is_separate(model: "Model") -> bool:
+    if model.pretrained is not None:
+        return model.pretrained.passage is not None
+    return model.trained is not None and model.trained.recipe.encoders != "shared"
 
 
 def _a(kind: str) -> str:

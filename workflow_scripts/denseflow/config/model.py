@@ -261,6 +261,11 @@ class Recipe(Section):
             raise ValueError(
                 f"`lora` is given, but `weights` is {self.weights!r}; set `weights: lora`, or leave it out"
             )
+        if self.projection is not None and self.encoders == "query_only":
+            raise ValueError(
+                f"`projection` is {self.projection}, but with `encoders: query_only` the passages' side does not "
+                "learn, and its projection would stay random; leave `projection` out, or set `encoders: separate`"
+            )
         if isinstance(self.loss, SimCSE | MixCSE) and self.dropout == 0:
             raise ValueError(
                 f"`dropout` is 0, but the loss {self.loss.name!r} learns from what dropout changes; leave "

@@ -94,8 +94,10 @@ class Registry:
             return
         model = self._read(Model, "models", name, where)
         file = self.file("models", name)
-        if model.pretrained is not None and model.pretrained.path is not None:
-            _require_path(Path(model.pretrained.path), f"{file}: key 'pretrained.path'")
+        if model.pretrained is not None:
+            for source, key in ((model.pretrained, "pretrained"), (model.pretrained.passage, "pretrained.passage")):
+                if source is not None and source.path is not None:
+                    _require_path(Path(source.path), f"{file}: key '{key}.path'")
         if model.trained is not None:
             data = model.trained.data
             on_the_way = (*on_the_way, name)

