@@ -38,6 +38,13 @@ def test_modules_reached_through_others_and_inside_functions_are_found(project):
     }  # fmt: skip
 
 
+def test_modules_that_a_rule_does_not_use_are_left_out_with_what_only_they_reach(project):
+    (project / "script.py").write_text("from denseflow import other\nfrom denseflow.inner.near import f\nf()\n")
+    assert set(reached_modules(project / "script.py", ("denseflow.inner.near",))) == {
+        "denseflow", "denseflow.other",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
