@@ -5,6 +5,7 @@ from pathlib import Path
 
 from denseflow.manifest import read_manifest
 from denseflow.stage_log import stage_log
+from denseflow.train.cross_encoder.train import train_cross_encoder
 from denseflow.train.train import train
 from denseflow.train.where import Where
 
@@ -15,17 +16,23 @@ with stage_log(snakemake.log[0]):
         if manifest is not None:
             read_manifest(Path(manifest))
     evaluation = snakemake.input.get("evaluation")
-    train(
-        Path(snakemake.input.base),
-        Path(snakemake.params.training_file),
-        options["recipe"],
-        Path(snakemake.output.manifest).parent,
-        Path(snakemake.params.work),
-        seed=int(snakemake.wildcards.seed),
-        contract=options["contract"],
-        evaluation=None if evaluation is None else Path(evaluation),
-        teacher_scores=None if teacher is None else Path(teacher).with_name("scores.jsonl"),
-        code=snakemake.params.code,
+    arguments = {
+        "base_manifest": Path(snakemake.input.base),
+        "training_file": Path(snakemake.params.training_file),
+        "recipe": options["recipe"],
+        "folder": Path(snakemake.output.manifest).parent,
+        "work": Path(snakemake.params.work),
+        "seed": int(snakemake.wildcards.seed),
+        "contract": options["contract"],
+        "code": snakemake.params.code,
+    }
+    function = train_cross_encoder
+    if options.get("kind") != "cross_encoder":
+        function = train
+        arguments["evaluation"] = None if evaluation is None else Path(evaluation)
+        arguments["teacher_scores"] = None if teacher is None else Path(teacher).with_name("scores.jsonl")
+    function(
+        **arguments,
         where=Where(
             granted_gpus=snakemake.resources.gpu,
             threads=snakemake.threads,

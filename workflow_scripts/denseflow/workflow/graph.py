@@ -19,6 +19,7 @@ from denseflow.workflow.mining import EncodedPair, Mining
 
 PRETRAINED = "pretrained"
 DEV_EVALUATION = "denseflow.train.dev_evaluation"
+TRAIN_ENCODER, TRAIN_CROSS_ENCODER = "denseflow.train.train", "denseflow.train.cross_encoder.train"
 BEIR_FILES = ("corpus.jsonl*", "queries.jsonl*", "qrels/*.tsv*")
 
 
@@ -54,10 +55,13 @@ class Graph:
         return fingerprint(scripts / f"{script}.py", environments / f"{stage}.yaml", unused)
 
     def train_code(self, name: str) -> str:
-        """The fingerprint of a training; that of searching and scoring counts where the recipe scores on the way."""
-        trained = self.registry.models[name].trained
-        assert trained is not None
-        return self.code("train", "train", () if trained.recipe.evaluate else (DEV_EVALUATION,))
+        """The fingerprint of a training, of the modules for the model's kind alone; that of searching and scoring
+        counts where the recipe scores on the way.
+        """
+        model = self.registry.models[name]
+        assert model.trained is not None
+        unused = {"encoder": (TRAIN_CROSS_ENCODER,), "cross_encoder": (TRAIN_ENCODER,)}[model.kind]
+        return self.code("train", "train", unused if model.trained.recipe.evaluate else (*unused, DEV_EVALUATION))
 
     def dataset_options(self, name: str) -> str:
         """What defines a collection: its source and, for a local one, the content of its files."""
@@ -84,6 +88,8 @@ class Graph:
         model = self.registry.models[name]
         assert model.trained is not None
         options: dict = {"recipe": model.trained.recipe, "contract": model.contract}
+        if model.kind == "cross_encoder":
+            options["kind"] = model.kind
         if model.trained.data.file is not None:
             options["content"] = self._digests.of(Path(model.trained.data.file))
         return canonical(options)
