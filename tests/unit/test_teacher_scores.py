@@ -2,17 +2,21 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from sentence_transformers import CrossEncoder
 from tiny_training import make_base, make_training_file
 
+from denseflow.cross_encoder import new_cross_encoder, save_cross_encoder
 from denseflow.encode.encode import encode_corpus, encode_queries
-from denseflow.encoder import load_encoder
+from denseflow.encoder import load_encoder, read_contract
 from denseflow.errors import DenseflowError
 from denseflow.files import write_jsonl
 from denseflow.manifest import read_manifest, write_manifest
+from denseflow.negatives import cross_encoder_teacher
 from denseflow.negatives.encoder_teacher import score_with_vectors
 from denseflow.negatives.teacher import read_teacher_scores, scored_share
 from denseflow.negatives.training_file import read_training_file
@@ -54,6 +58,63 @@ def test_an_encoder_scores_every_pair_as_it_would_directly(scored):
     manifest = read_manifest(folder / "scores" / "manifest.json")
     assert manifest["counts"] == {"queries": 10, "pairs": 50}
     assert set(manifest["inputs"]) == {"negatives", "queries", "corpus"}
+
+
+@pytest.fixture(scope="module")
+def cross_encoder(tmp_path_factory, tiny_model):
+    """The manifest of a tiny cross-encoder that separates titles with a comma."""
+    folder = tmp_path_factory.mktemp("cross")
+    contract = read_contract(load_encoder(tiny_model))
+    model, _ = new_cross_encoder(tiny_model, replace(contract, title_separator=", "), seed=0)
+    save_cross_encoder(model, folder / "model")
+    files = [str(path.relative_to(folder)) for path in (folder / "model").rglob("*") if path.is_file()]
+    write_manifest(folder, "train", files)
+    return folder / "manifest.json"
+
+
+def test_a_cross_encoder_scores_every_pair_as_sentence_transformers_does(scored, cross_encoder, tmp_path):
+    folder, training_set = scored
+    manifest = by_cross_encoder(folder, cross_encoder, tmp_path / "scores", work=tmp_path / "work")
+    scores = read_teacher_scores(tmp_path / "scores" / "scores.jsonl")
+    for example in training_set.examples[:2]:
+        passages = [training_set.passages[place] for place in (*example.positives, *example.negatives)]
+        texts = [f"{passage.title}, {passage.text}" if passage.title else passage.text for passage in passages]
+        model = CrossEncoder(str(cross_encoder.parent / "model"), device="cpu", activation_fn=torch.nn.Identity())
+        expected = model.predict([(example.query, text) for text in texts])
+        assert list(scores[example.query_id]) == [passage.id for passage in passages]
+        assert np.allclose(list(scores[example.query_id].values()), expected, atol=1e-5)
+    assert manifest["counts"] == {"queries": 10, "pairs": 50}
+    assert manifest["contract"]["title_separator"] == ", "
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_cross_encoder_that_was_stopped_goes_on_with_the_same_bits(scored, cross_encoder, tmp_path, monkeypatch):
+    folder, _ = scored
+    monkeypatch.setattr(cross_encoder_teacher, "SHARD", 4)
+    calls = []
+    plain = cross_encoder_teacher.score_pairs
+
+    def score_pairs(model, pairs):
+        calls.append(len(pairs))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return plain(model, pairs)
+
+    monkeypatch.setattr(cross_encoder_teacher, "score_pairs", score_pairs)
+    with pytest.raises(KeyboardInterrupt):
+        by_cross_encoder(folder, cross_encoder, tmp_path / "scores", work=tmp_path / "work")
+    by_cross_encoder(folder, cross_encoder, tmp_path / "scores", work=tmp_path / "work")
+    assert calls == [20, 20, 10, 10]
+    monkeypatch.setattr(cross_encoder_teacher, "score_pairs", plain)
+    by_cross_encoder(folder, cross_encoder, tmp_path / "whole", work=tmp_path / "other")
+    assert (tmp_path / "scores/scores.jsonl").read_bytes() == (tmp_path / "whole/scores.jsonl").read_bytes()
+
+
+def by_cross_encoder(folder, cross_encoder, scores, *, work):
+    manifest = folder / "negatives" / "manifest.json"
+    return cross_encoder_teacher.score_with_cross_encoder(
+        manifest, cross_encoder, scores, work=work, granted_gpus=0, threads=1
+    )
 
 
 def test_the_share_of_scored_pairs_is_told(scored):

@@ -48,6 +48,24 @@ def test_negatives_are_drawn_without_replacement_in_an_epoch_and_over_epochs():
         assert sorted(over_epochs) == sorted(draws.examples[index].negatives)
 
 
+def test_sources_come_up_in_proportion_to_what_they_found_exactly_over_a_round_and_nearly_in_every_epoch():
+    # Of each query's eight negatives, the file holds two of a first source, then four, then two.
+    draws = Draws(training_set(examples=500, positives=1, negatives=8), seed=0, negatives_per_query=2)
+    shares = []
+    for epoch in range(4):
+        places = [
+            draw.negatives[n] - draws.examples[draw.example].negatives[0]
+            for draw in epoch_of(draws, epoch)
+            for n in (0, 1)
+        ]
+        counts = Counter(0 if place < 2 else 1 if place < 6 else 2 for place in places)
+        shares.append([counts[source] / len(places) for source in range(3)])
+    assert [sum(share) / 4 for share in zip(*shares, strict=True)] == [0.25, 0.5, 0.25]
+    assert all(
+        abs(share - expected) < 0.05 for one in shares for share, expected in zip(one, (0.25, 0.5, 0.25), strict=True)
+    )
+
+
 def test_the_negatives_of_the_next_epoch_are_others():
     draws = Draws(training_set(), seed=0, negatives_per_query=2)
     for one, other in zip(epoch_of(draws, 0), epoch_of(draws, 1), strict=True):
