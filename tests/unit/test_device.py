@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from denseflow import device
-from denseflow.device import RUN, Facts, choose_device, find_facts, lease, make_deterministic, set_threads
+from denseflow.device import RUN, Facts, choose_device, find_facts, lease, lease_gpus, make_deterministic, set_threads
 from denseflow.errors import DenseflowError
 
 GPU = Facts(hardware=["/dev/nvidia0"], devices=["uuid-a", "uuid-b"], torch_cuda="12.8")
@@ -32,7 +32,7 @@ def hold_lease(folder: Path) -> subprocess.Popen[str]:
         text=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "0\n"
+    assert process.stdout.readline() == "[0]\n"
     return process
 
 
@@ -112,7 +112,7 @@ def test_an_empty_variable_that_hides_the_gpus_is_named_in_the_reason(tmp_path):
 
 
 def test_two_leases_never_share_a_device(tmp_path):
-    assert [lease(["uuid-a", "uuid-b"], tmp_path), lease(["uuid-a", "uuid-b"], tmp_path)] == [0, 1]
+    assert [lease(["uuid-a", "uuid-b"], tmp_path), lease(["uuid-a", "uuid-b"], tmp_path)] == [[0], [1]]
 
 
 def test_a_lease_waits_for_a_device_in_use_until_its_process_is_killed(tmp_path):
@@ -126,8 +126,34 @@ def test_a_lease_waits_for_a_device_in_use_until_its_process_is_killed(tmp_path)
             holder.send_signal(signal.SIGKILL)
             holder.wait()
 
-    assert lease(["uuid-a"], tmp_path, wait=wait) == 0
+    assert lease(["uuid-a"], tmp_path, wait=wait) == [0]
     assert waits == 2
+
+
+def test_several_granted_gpus_are_leased_together_and_are_the_only_ones_seen(tmp_path):
+    facts = Facts(devices=["uuid-a", "uuid-b", "uuid-c"])
+    lease(["uuid-b"], tmp_path)
+    environment = {"CUDA_VISIBLE_DEVICES": "4,5,6"}
+    assert lease_gpus(2, facts=facts, environment=environment, leases=tmp_path) == 2
+    assert environment == {"CUDA_VISIBLE_DEVICES": "4,6"}
+
+
+def test_more_granted_gpus_than_there_are_means_all_of_them_and_a_warning(tmp_path, caplog):
+    assert lease_gpus(3, facts=GPU, environment={}, leases=tmp_path) == 2
+    assert "3 GPUs were granted, and torch sees 2" in caplog.text
+
+
+def test_while_too_few_gpus_are_free_none_is_held(tmp_path):
+    holder = hold_lease(tmp_path)
+
+    def wait(seconds: float) -> None:
+        handle = device._try_lock(tmp_path / "uuid-b.lock")
+        assert handle is not None  # free for a job that needs one only
+        os.close(handle)
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+
+    assert lease(["uuid-a", "uuid-b"], tmp_path, 2, wait=wait) == [0, 1]
 
 
 def test_the_number_of_threads_is_the_one_given(monkeypatch):

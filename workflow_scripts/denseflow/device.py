@@ -78,16 +78,45 @@ def choose_device(
     Raises:
         DenseflowError: The machine has a GPU, or a scheduler assigned one, and torch cannot use it.
     """
+    leased = lease_gpus(min(granted_gpus, 1), facts=facts, environment=environment, leases=leases)
+    return "cuda" if leased else "cpu"
+
+
+def lease_gpus(
+    granted_gpus: int,
+    *,
+    facts: Facts | None = None,
+    environment: MutableMapping[str, str] | None = None,
+    leases: Path | None = None,
+) -> int:
+    """Lease as many GPUs as were granted until the process ends, and hide all others from it and its children.
+
+    Args:
+        granted_gpus: What the workflow granted; 0 means the CPU, whatever the machine has.
+        facts: What is known about GPUs; None: find out.
+        environment: The variables of the process; None: ``os.environ``.
+        leases: The folder of the lock files; None: one in the temporary folder, shared by all users.
+
+    Returns:
+        How many were leased: all that the machine has where more were granted, and 0 where it has none.
+
+    Raises:
+        DenseflowError: The machine has a GPU, or a scheduler assigned one, and torch cannot use it.
+    """
     if granted_gpus < 1:
-        return "cpu"
+        return 0
     environment = os.environ if environment is None else environment
     temporary = Path(tempfile.gettempdir())
     facts = find_facts(environment) if facts is None else facts
     if facts.devices:
-        place = lease(facts.devices, temporary / "denseflow-gpus" if leases is None else leases)
+        count = min(granted_gpus, len(facts.devices))
+        if count < granted_gpus:
+            LOG.warning("%d GPUs were granted, and torch sees %d here; using these", granted_gpus, count)
+        places = lease(facts.devices, temporary / "denseflow-gpus" if leases is None else leases, count)
         visible = environment.get(VISIBLE, "")
-        environment[VISIBLE] = visible.split(",")[place].strip() if visible.strip() else str(place)
-        return "cuda"
+        names = visible.split(",") if visible.strip() else [str(place) for place in range(len(facts.devices))]
+        environment[VISIBLE] = ",".join(names[place].strip() for place in places)
+        return count
     if not facts.hardware and not facts.assigned:
         first = _first_time(environment.get(RUN), temporary)
         LOG.log(
@@ -96,7 +125,7 @@ def choose_device(
             "is slower; --resources gpu=0 says so from the start.",
             granted_gpus,
         )
-        return "cpu"
+        return 0
     found = [*facts.hardware, *(f"{name}={value}" for name, value in facts.assigned.items())]
     build = "is a build without CUDA" if facts.torch_cuda is None else f"is built for CUDA {facts.torch_cuda}"
     raise DenseflowError(
@@ -137,8 +166,10 @@ def find_facts(environment: Mapping[str, str], root: Path = Path("/")) -> Facts:
     )
 
 
-def lease(devices: Sequence[str], folder: Path, *, wait: Callable[[float], None] = time.sleep) -> int:
-    """Lock one of ``devices`` for this process, waiting for one where all are in use, and return its place.
+def lease(
+    devices: Sequence[str], folder: Path, count: int = 1, *, wait: Callable[[float], None] = time.sleep
+) -> list[int]:
+    """Lock ``count`` of ``devices`` for this process, waiting while too few are free, and return their places.
 
     Snakemake's own limit on GPUs is lost when ``--resources`` is given for something else, and does not reach from one
     Snakemake to another; the lock does. The operating system gives it back when the process ends, however it ends.
@@ -146,6 +177,7 @@ def lease(devices: Sequence[str], folder: Path, *, wait: Callable[[float], None]
     Args:
         devices: An identity for each device, the same in all processes.
         folder: Where the lock files are.
+        count: How many; at most as many as there are.
         wait: Sleeps for so many seconds.
     """
     if not folder.is_dir():
@@ -153,11 +185,20 @@ def lease(devices: Sequence[str], folder: Path, *, wait: Callable[[float], None]
         folder.chmod(0o1777)  # like the temporary folder itself: other users' jobs take leases here too
     said = False
     while True:
+        locks: dict[int, int] = {}
         for place, device in enumerate(devices):
-            if _try_lock(folder / f"{device}.lock"):
-                return place
+            handle = _try_lock(folder / f"{device}.lock") if len(locks) < count else None
+            if handle is not None:
+                locks[place] = handle
+        if len(locks) == count:
+            return list(locks)  # the handles stay open, and with them the locks, until the process ends
+        for handle in locks.values():  # two jobs that each hold half of what they need would wait for ever
+            os.close(handle)
         if not said:
-            LOG.warning("All %d GPUs are in use by other jobs of Denseflow; waiting for one", len(devices))
+            LOG.warning(
+                "Of %d GPUs %d are needed and %d are free of other jobs of Denseflow; waiting",
+                *(len(devices), count, len(locks)),
+            )
             said = True
         wait(1.0)
 
@@ -196,7 +237,8 @@ def _assigns(value: str) -> bool:
     return value.strip() not in ("", "-1", "NoDevFiles")
 
 
-def _try_lock(path: Path) -> bool:
+def _try_lock(path: Path) -> int | None:
+    """The open handle of a file that was free and is locked now, or None."""
     try:
         handle = os.open(path, os.O_RDONLY)  # enough for a lock, and allowed where another user made the file
     except FileNotFoundError:
@@ -205,5 +247,5 @@ def _try_lock(path: Path) -> bool:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
-        return False
-    return True  # the handle stays open, and with it the lock, until the process ends
+        return None
+    return handle

@@ -4,20 +4,27 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from denseflow.errors import DenseflowError
 
 
-@contextmanager
-def stage_log(path: str) -> Iterator[None]:
-    """Send log messages and warnings to stderr and to a file; turn a user's error into one message and exit code 1."""
-    file = logging.FileHandler(path, mode="w", encoding="utf-8")
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr), file]
+def log_to(path: str | None, mode: Literal["w", "a"]) -> None:
+    """Send log messages and warnings to stderr and to a file, which begins anew (``w``) or goes on (``a``)."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if path is not None:
+        handlers.append(logging.FileHandler(path, mode=mode, encoding="utf-8"))
     line = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=line, datefmt="%H:%M:%S", handlers=handlers, force=True)
     logging.captureWarnings(True)
     for noisy in ("httpx", "urllib3", "filelock", "datasets", "sentence_transformers", "faiss"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@contextmanager
+def stage_log(path: str) -> Iterator[None]:
+    """Send log messages and warnings to stderr and to a file; turn a user's error into one message and exit code 1."""
+    log_to(path, "w")
     try:
         yield
     except DenseflowError as error:
