@@ -39,10 +39,14 @@ rule train:
         "../envs/train.yaml"
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
-        gpu=1,
+        gpu=lambda wildcards: graph.model_run(wildcards.model).gpus,
+        processes=lambda wildcards: graph.model_run(wildcards.model).processes,
+        nodes=lambda wildcards: graph.model_run(wildcards.model).nodes,
         mem_mb=lambda wildcards: graph.model_run(wildcards.model).mem_mb or 16000,
         runtime=lambda wildcards: graph.model_run(wildcards.model).runtime or 1440,
         micro_batch=lambda wildcards: graph.model_run(wildcards.model).micro_batch or 0,
+        tensorboard=lambda wildcards: int(graph.model_run(wildcards.model).tensorboard),
+        wandb=lambda wildcards: int(graph.model_run(wildcards.model).wandb),
         checkpoint_seconds=int(60 * graph.registry.workflow.checkpoint_minutes),
     params:
         options=lambda wildcards: graph.train_options(wildcards.model),

@@ -6,6 +6,7 @@ from pathlib import Path
 from denseflow.manifest import read_manifest
 from denseflow.stage_log import stage_log
 from denseflow.train.cross_encoder.train import train_cross_encoder
+from denseflow.train.launch import launch
 from denseflow.train.train import train
 from denseflow.train.where import Where
 
@@ -31,12 +32,22 @@ with stage_log(snakemake.log[0]):
         function = train
         arguments["evaluation"] = None if evaluation is None else Path(evaluation)
         arguments["teacher_scores"] = None if teacher is None else Path(teacher).with_name("scores.jsonl")
-    function(
-        **arguments,
-        where=Where(
-            granted_gpus=snakemake.resources.gpu,
-            threads=snakemake.threads,
-            micro_batch=snakemake.resources.micro_batch or None,
-            checkpoint_minutes=snakemake.resources.checkpoint_seconds / 60,
-        ),
+    resources, logs = snakemake.resources, Path(snakemake.log[0]).parents[1]
+    name = f"{snakemake.wildcards.model}.seed{snakemake.wildcards.seed}"
+    where = Where(
+        granted_gpus=resources.gpu,
+        threads=snakemake.threads,
+        micro_batch=resources.micro_batch or None,
+        checkpoint_minutes=resources.checkpoint_seconds / 60,
+        tensorboard=logs / "tensorboard" / name if resources.tensorboard else None,
+        wandb=logs / "wandb" / name if resources.wandb else None,
+    )
+    launch(
+        function,
+        arguments,
+        where,
+        arguments["work"],
+        processes=resources.processes,
+        nodes=resources.nodes,
+        log=snakemake.log[0],
     )

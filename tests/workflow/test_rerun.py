@@ -46,10 +46,18 @@ CONFIGURATION = {
         {},
     ),
     "an option of the report": (lambda w: w.edit("config/experiments/tiny.yaml", "gains: 3", "gains: 2"), REPORT),
+    "scoring during training": (
+        lambda w: w.edit("config/models/tuned.yaml", "max_steps: 4", "max_steps: 4\n    evaluate: {measure: AP}"),
+        TRAIN,
+    ),
     "a description": (lambda w: w.edit("config/models/tuned.yaml", "trained:", "description: x\ntrained:"), {}),
     "a comment": (lambda w: w.edit("config/models/tuned.yaml", "trained:", "# a comment\ntrained:"), {}),
     "where a model runs": (
-        lambda w: w.edit("config/models/tuned.yaml", "trained:", "run: {micro_batch: 2, threads: 1}\ntrained:"),
+        lambda w: w.edit(
+            "config/models/tuned.yaml",
+            "trained:",
+            "run: {micro_batch: 2, threads: 1, processes: 2, tensorboard: true}\ntrained:",
+        ),
         {},
     ),
     "how often a training is saved": (

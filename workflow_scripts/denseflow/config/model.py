@@ -345,6 +345,11 @@ class Run(Section):
     mem_mb: int | None = option(None, "Memory of training, in MB", ge=1)
     runtime: int | None = option(None, "Time limit of training, in minutes", ge=1)
 
+    @property
+    def gpus(self) -> int:
+        """How many GPUs training asks for, on all machines together."""
+        return self.processes * self.nodes
+
 
 class Model(Section):
     """A pretrained model or one to train, its contract, and where it runs."""
