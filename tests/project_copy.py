@@ -27,7 +27,10 @@ FILES = {
         "trained": {
             "base": "tiny",
             "data": {"dataset": "docs", "negatives": "mined"},
-            "recipe": {"batch_size": 8, "max_steps": 4, "learning_rate": 1.0e-4, "weight_decay": 0.01},
+            "recipe": {
+                **{"batch_size": 8, "max_steps": 4, "learning_rate": 1.0e-4, "weight_decay": 0.01},
+                "keep_models": {"every_steps": 3},
+            },
         }
     },
     "experiments/tiny": EXPERIMENT,
