@@ -100,7 +100,13 @@ def arguments(**changes: Any) -> dict[str, Any]:
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
-    return load_file(out / "model" / "model.safetensors")
+    """All weights of a trained model; those of a module's own folder have its name before theirs."""
+    model = out / "model"
+    return {
+        ".".join([*file.parent.relative_to(model).parts, name]): tensor
+        for file in sorted(model.rglob("model.safetensors"))
+        for name, tensor in load_file(file).items()
+    }
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:

@@ -24,6 +24,8 @@ OPTIONS = {
         "gradient_checkpointing": True,
     },
     "batches by passage": {"epochs": 6.0, "batch_size": 20, "queries_per_passage": 2},
+    "separate encoders with projections": {"epochs": 4.0, "encoders": "separate", "projection": 16},
+    "query_only": {"epochs": 4.0, "encoders": "query_only", "micro_batch": 2},
 }
 """All take 12 steps, 3 or 2 an epoch, with dropout 0.1."""
 
@@ -79,7 +81,7 @@ def run_until(step, monkeypatch, *args, **changes):
             run(*args, **changes)
 
 
-@pytest.mark.parametrize(("name", "every"), list(zip(OPTIONS, (4, 1, 1, 4, 3), strict=True)))
+@pytest.mark.parametrize(("name", "every"), list(zip(OPTIONS, (4, 1, 1, 4, 3, 4, 4), strict=True)))
 def test_an_interrupted_training_ends_with_the_same_weights(
     name, every, base, training_file, uninterrupted, tmp_path, monkeypatch
 ):
