@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 from tiny import make_tiny_bert, make_tiny_llama
+from tiny_training import run
 from tokenizers.processors import TemplateProcessing
 from transformers import (
     GemmaTokenizerFast,
@@ -111,6 +112,21 @@ def test_a_bert_has_no_bos_to_add_and_does_not_take_padding_on_the_left(tiny_mod
         with pytest.raises(DenseflowError, match=message):
             apply_contract(model, option)
     assert apply_contract(model, {"add_bos": False, "add_eos": False, "padding_side": "right"}) == read_contract(model)
+
+
+def test_a_decoder_learns_with_its_contract_and_is_saved_as_it_was_trained(tmp_path, training_file):
+    prepare_llama(tmp_path / "base", normalize=True, side="left")
+    contract = {"add_eos": True, "passage_max_length": 12}
+    options = {"max_steps": 2, "gradient_checkpointing": True, "micro_batch": 2, "encoders": "separate"}
+    out = run(tmp_path / "base" / "out" / "manifest.json", training_file, tmp_path, contract=contract, **options)
+    model = load_encoder(out / "model")
+    kept = {"pooling": "lasttoken", "add_eos": True, "add_bos": False, "padding_side": "left", "passage_max_length": 12}
+    assert read_contract(model).as_dict().items() >= kept.items()
+    alone = SentenceTransformer(str(out / "model"), device="cpu")
+    for kind, encode in (("query", alone.encode_query), ("passage", alone.encode_document)):
+        np.testing.assert_allclose(encode_texts(model, TEXTS, kind), encode(TEXTS), atol=1e-5)
+    queries, passages = encode_texts(model, TEXTS, "query"), encode_texts(model, TEXTS, "passage")
+    assert not np.allclose(queries, passages, atol=1e-4)
 
 
 def test_what_else_a_tokenizer_puts_around_a_text_stays(llama, tmp_path):
