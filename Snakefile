@@ -23,6 +23,7 @@ rule all:
     default_target: True
     input:
         lambda wildcards: forcing(workflow.dag, damaged, graph.tables()),
+        cards=model_cards(graph),
     localrule: True
 
 

@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 from denseflow.config.registry import Registry
 from denseflow.errors import DenseflowError
 from denseflow.report.terminal import print_tables
+from denseflow.workflow.cards import card_inputs, card_options, model_cards
 from denseflow.workflow.graph import Graph
 from denseflow.workflow.integrity import forcing
 

@@ -25,3 +25,31 @@ rule report:
         code=graph.code("report", "report"),
     script:
         "../workflow_scripts/report.py"
+
+
+rule model_card:
+    input:
+        unpack(
+            lambda wildcards: card_inputs(
+                graph, wildcards.experiment, wildcards.model, wildcards.seed
+            )
+        ),
+    output:
+        card=R / "train/{model}/seed{seed}/model-card.{experiment}.md",
+    log:
+        R / "logs/report/{model}.seed{seed}.{experiment}.card.log",
+    benchmark:
+        R / "benchmarks/report/{model}.seed{seed}.{experiment}.card.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        options=lambda wildcards: card_options(
+            graph, wildcards.experiment, wildcards.model
+        ),
+        code=graph.code("model_card", "report"),
+    script:
+        "../workflow_scripts/model_card.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-REPORT = {"report": 1}
+REPORT = {"report": 1, "model_card": 1}
 EVALUATE = {"evaluate": 1, **REPORT}
 SEARCH_ONE = {"search": 1, **EVALUATE}
 SEARCH = {"search": 2, **EVALUATE}
@@ -50,7 +50,10 @@ CONFIGURATION = {
         lambda w: w.edit("config/models/tuned.yaml", "max_steps: 4", "max_steps: 4\n    evaluate: {measure: AP}"),
         TRAIN,
     ),
-    "a description": (lambda w: w.edit("config/models/tuned.yaml", "trained:", "description: x\ntrained:"), {}),
+    "a description": (
+        lambda w: w.edit("config/models/tuned.yaml", "trained:", "description: x\ntrained:"),
+        {"model_card": 1},
+    ),
     "a comment": (lambda w: w.edit("config/models/tuned.yaml", "trained:", "# a comment\ntrained:"), {}),
     "where a model runs": (
         lambda w: w.edit(
@@ -82,7 +85,7 @@ CONFIGURATION = {
     ),
     "a second seed": (
         lambda w: w.edit("config/experiments/tiny.yaml", "depth:", "seeds: [0, 1]\ndepth:"),
-        TRAIN,
+        {**TRAIN, "model_card": 2},
     ),
     "an added experiment of the same models": (
         lambda w: (
@@ -110,6 +113,7 @@ MODULES = {
     "search/flat.py": SEARCH,
     "evaluate/measures.py": EVALUATE,
     "report/statistics.py": REPORT,
+    "report/model_card.py": {"model_card": 1},
     "config/load.py": {},
     "workflow/canonical.py": {},
 }

@@ -25,10 +25,10 @@ def table_page(title: str, rows: Sequence[Row], options: dict[str, Any], warning
         parts.append("".join(f"- {line}\n" for line in verdicts))
     for (dataset, split), of_place in words.by_place(rows).items():
         parts.append(f"## {escape(dataset)}, {escape(split)}: {of_place[0].queries} queries\n")
-        parts.append(_means(of_place))
+        parts.append(means_table(of_place))
         if any(row.compared for row in of_place):
             parts.append(f"What changed from {escape(words.before_name(rows))}:\n")
-            parts.append(_differences(of_place))
+            parts.append(differences_table(of_place))
     parts.append("## How to read it\n")
     parts.append("".join(f"- {escape(line)}\n" for line in words.caption(rows, options, warnings)))
     return "\n".join(parts)
@@ -52,7 +52,7 @@ def gains_page(title: str, gains: Sequence[Gain]) -> str:
             for gain in group
         ]
         header = ("query", "before", "after", "difference", "relevant in the first 10", "first, before", "first, after")
-        parts.append(_table(header, "lrrrrll", lines))
+        parts.append(markdown_table(header, "lrrrrll", lines))
     if not gains:
         parts.append("No query changed, or no trained system was compared.\n")
     return "\n".join(parts)
@@ -73,20 +73,22 @@ def _emphasised(verdict: str, sentence: str) -> str:
     return escape(sentence).replace(WORSE, f"**{WORSE}**", 1)
 
 
-def _means(rows: Sequence[Row]) -> str:
+def means_table(rows: Sequence[Row]) -> str:
+    """The means of one dataset's split: a row a system, a column a measure."""
     measures, systems = words.grid(rows)
     lines = [
         [escape(system), *(_mean(of[measure]) if measure in of else "" for measure in measures)]
         for system, of in systems.items()
     ]
-    return _table(["system", *map(escape, measures)], "l" + "r" * len(measures), lines)
+    return markdown_table(["system", *map(escape, measures)], "l" + "r" * len(measures), lines)
 
 
 def _mean(row: Row) -> str:
     return f"{words.mean(row)} {words.interval(row.low, row.high)}".rstrip()
 
 
-def _differences(rows: Sequence[Row]) -> str:
+def differences_table(rows: Sequence[Row]) -> str:
+    """What each compared system has over the one before."""
     header = ("system", "measure", "difference", "p (Holm)", "effect", "wins / ties / losses", "verdict")
     lines = [
         (
@@ -101,13 +103,14 @@ def _differences(rows: Sequence[Row]) -> str:
         for row in rows
         if row.compared
     ]
-    return _table(header, "llrrrrl", lines)
+    return markdown_table(header, "llrrrrl", lines)
 
 
 def _passages(passages: Sequence[Passage]) -> str:
     return "<br>".join(f"{'✓ ' if passage.relevant else ''}{escape(passage.title)}" for passage in passages)
 
 
-def _table(header: Sequence[str], alignment: str, lines: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], alignment: str, lines: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already; ``alignment`` has an l or an r a column."""
     rule = ["---:" if side == "r" else ":---" for side in alignment]
     return "".join(f"| {' | '.join(line)} |\n" for line in [header, rule, *lines])

@@ -18,7 +18,7 @@ FLAT, STEEP = 0.5, 0.5
 """Temperatures from which on cosines, and below which scores without bounds, are hard to learn from."""
 
 _IN_BATCH = {"infonce": True, "triplet": True, "simcse": True, "mixcse": True}
-_MAX_LENGTH = {"queries": "query_max_length", "passages": "passage_max_length", "pairs": "passage_max_length"}
+_MAX_LENGTH = {"queries": "query_max_length", "passages": "passage_max_length", "pairs": "pair_max_length"}
 
 
 @dataclass(frozen=True)
