@@ -134,6 +134,16 @@ def test_options_that_would_be_ignored_or_lack_their_counterpart_are_refused(con
     assert message in configuration.message()
 
 
+def test_a_cross_encoder_needs_hard_negatives(configuration):
+    recipe = {"loss": {"name": "lce"}}
+    trained = {"base": "base", "data": {"dataset": "d", "negatives": "passages"}, "recipe": recipe}
+    configuration.write("models/cross", {"kind": "cross_encoder", "trained": trained})
+    configuration.change("models/student", teacher="cross")
+    assert (
+        "'passages', which has no `sources`, but the loss 'lce' learns from hard negatives" in configuration.message()
+    )
+
+
 @pytest.mark.parametrize(
     "option", [{"sources": [{"type": "random", "count": 1}]}, {"min_level": 2}, {"max_positives": 3}]
 )

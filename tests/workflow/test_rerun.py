@@ -71,6 +71,10 @@ CONFIGURATION = {
         lambda w: w.edit("config/negatives/mined.yaml", "last_rank: 50", "last_rank: 40"),
         {"bm25_search": 1, **NEGATIVES},
     ),
+    "a filter of the negatives": (
+        lambda w: w.edit("config/negatives/mined.yaml", "last_rank: 50", "last_rank: 50\n  share: 0.9"),
+        NEGATIVES,
+    ),
     "the seed of the negatives": (
         lambda w: w.edit("config/negatives/mined.yaml", "sources:", "seed: 1\nsources:"),
         NEGATIVES,

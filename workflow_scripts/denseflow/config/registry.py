@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from denseflow.bm25.analyzers import check_analyzer
 from denseflow.config.dataset import BeirSource, Dataset
 from denseflow.config.experiment import Experiment
-from denseflow.config.kinds import check_base, check_systems
+from denseflow.config.kinds import PAIR_LOSSES, check_base, check_systems
 from denseflow.config.load import check, read_yaml
 from denseflow.config.model import Model, Trained
 from denseflow.config.negatives import DenseNegatives, Negatives
@@ -133,6 +133,11 @@ class Registry:
                     f"{where}.negatives': {negatives!r}, but the loss is {loss!r}, which learns from passages alone; "
                     "name a file in config/negatives with `queries: passages`, or take the loss infonce"
                 )
+        if loss in PAIR_LOSSES and not mining.sources:
+            raise DenseflowError(
+                f"{where}.negatives': {negatives!r}, which has no `sources`, but the loss {loss!r} learns from hard "
+                "negatives alone; add some there, or name another file"
+            )
         for number, source in enumerate(mining.sources):
             if source.type == "bm25":
                 self._check_analyzer(dataset, None, f"{where}.negatives'")
