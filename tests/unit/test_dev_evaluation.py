@@ -74,6 +74,19 @@ def test_the_scores_are_those_of_the_encode_search_and_evaluate_stages(base, tra
     assert 0 < expected["nDCG@10"] < 1
 
 
+def test_passages_whose_side_does_not_learn_are_encoded_once(base, training_file, collection, tmp_path, monkeypatch):
+    calls = []
+    encode_passages = Retrieval.encode_passages
+    monkeypatch.setattr(Retrieval, "encode_passages", lambda *args: calls.append(1) or encode_passages(*args))
+    evaluate = {**EACH_STEP, "keep_best": False}
+    options = {"max_steps": 3, "evaluation": collection, "evaluate": evaluate, "learning_rate": 1e-2}
+    out = run(base, training_file, tmp_path, encoders="query_only", **options)
+    assert len(calls) == 1
+    last = read_manifest(out / "manifest.json")["evaluation"]["last"]
+    expected = stages_scores(out, collection, tmp_path / "stages")
+    assert {name: round(last[name], 6) for name in expected} == expected
+
+
 def test_a_line_of_the_history_is_written_before_the_first_step_where_due_and_after_the_last(
     base, training_file, collection, tmp_path
 ):

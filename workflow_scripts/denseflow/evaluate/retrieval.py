@@ -69,6 +69,7 @@ class Retrieval:
         measures: Sequence[str],
         *,
         threads: int,
+        corpus: np.ndarray | None = None,
         advance: Advance = lambda count: None,
     ) -> dict[str, float]:
         """The means of the measures over all judged queries, by name, unrounded.
@@ -77,14 +78,15 @@ class Retrieval:
             model: The encoder, in evaluation mode, whose own contract says how texts are encoded and compared.
             measures: Names as ir_measures writes them.
             threads: Of the search; the ranking does not depend on it.
+            corpus: What :meth:`encode_passages` gave, where the passages' vectors are the same still.
             advance: Called with how many more passages are encoded.
 
         Raises:
             DenseflowError: A vector is not finite, or a measure is unknown.
         """
         contract = read_contract(model)
-        texts = [passage_text(document, contract) for document in self.passages]
-        corpus = encode_texts(model, texts, "passage", advance=advance)
+        if corpus is None:
+            corpus = self.encode_passages(model, advance)
         queries = encode_texts(model, list(self.queries.values()), "query")
         run = rank_vectors(
             Vectors(self.files["query"], queries, list(self.queries), {}),
@@ -97,6 +99,12 @@ class Retrieval:
         for score in evaluate(self.qrels, run, measures):
             values.setdefault(score.measure, []).append(score.value)
         return {measure: math.fsum(each) / len(each) for measure, each in values.items()}
+
+    def encode_passages(self, model: SentenceTransformer, advance: Advance = lambda count: None) -> np.ndarray:
+        """float32, shape (passages, dimensions)."""
+        contract = read_contract(model)
+        texts = [passage_text(document, contract) for document in self.passages]
+        return encode_texts(model, texts, "passage", advance=advance)
 
 
 def _judged_and_others(passages: Sequence[Document], qrels: Qrels, others: int, seed: int) -> list[Document]:

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sentence_transformers import SentenceTransformer
 from transformers import TrainerCallback
 
+from denseflow.encoder import learns
 from denseflow.evaluate.names import parse_measure
 from denseflow.evaluate.retrieval import Retrieval
 from denseflow.train.checkpoints import KEPT
@@ -71,6 +73,8 @@ class DevEvaluation(TrainerCallback):
         self.weights = WeightsByStep(folder)
         self.scores: list[dict[str, Any]] = []
         """A dictionary a look: ``step``, and each measure's mean."""
+        self._frozen: np.ndarray | None = None
+        """The passages' vectors, where the passages' side does not learn."""
         self._counted_on: list[int] = []
         """The best steps as the newest checkpoints know them."""
         self.note: Callable[[dict[str, float], float], None] = lambda line, seconds: None
@@ -162,7 +166,9 @@ class DevEvaluation(TrainerCallback):
     def score(self) -> dict[str, float]:
         """Each measure's mean for the model as it stands."""
         with scoring_mode(self.model):
-            return self.retrieval.score(self.model, self.measures, threads=self.threads)
+            if self._frozen is None and not learns(self.model, "passage"):
+                self._frozen = self.retrieval.encode_passages(self.model)
+            return self.retrieval.score(self.model, self.measures, threads=self.threads, corpus=self._frozen)
 
     def _look(self, step: int) -> None:
         started = time.monotonic()
