@@ -2,16 +2,20 @@
 
 import json
 import logging
+import random
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from denseflow.collection import Document
 from denseflow.errors import DenseflowError
 from denseflow.files import write_jsonl, write_text
 from denseflow.manifest import write_manifest
-from denseflow.negatives.false_negatives import ScoreFilter
+from denseflow.negatives.candidates import Passages
+from denseflow.negatives.false_negatives import NearDuplicates, ScoreFilter
 from denseflow.negatives.mine import mine
 from denseflow.negatives.vector_scores import VectorScores
 from denseflow.run_file import read_run, write_run
@@ -227,6 +231,19 @@ def test_the_audit_names_negatives_of_nearly_the_words_of_a_relevant_passage(min
     assert (suspected["negatives"], suspected["queries"]) == (1, 1)
     row = suspected["examples"][0]
     assert (row["query_id"], row["docid"], row["relevant_docid"], row["source"]) == ("q0", "d7", "d0", "0 dense m")
+
+
+def test_near_duplicates_are_those_of_comparing_all_words():
+    words = [f"w{n}" for n in range(40)]
+    draw = random.Random(0)
+    texts = [" ".join(draw.sample(words, draw.randint(25, 40))) for _ in range(120)]
+    near = NearDuplicates(Passages(Document(str(n), "", text) for n, text in enumerate(texts)))
+    found = expected = 0
+    for one, other in combinations(range(120), 2):
+        first, second = set(texts[one].split()), set(texts[other].split())
+        expected += len(first & second) / len(first | second) >= 0.8
+        found += near.among(str(one), [str(other)]) is not None
+    assert 100 < expected == found < 7000
 
 
 def test_the_log_shows_the_audit_in_short(mining, caplog):
