@@ -114,6 +114,14 @@ def test_a_bert_has_no_bos_to_add_and_does_not_take_padding_on_the_left(tiny_mod
     assert apply_contract(model, {"add_bos": False, "add_eos": False, "padding_side": "right"}) == read_contract(model)
 
 
+def test_an_empty_text_without_any_token_is_refused_and_has_a_vector_with_eos(llama):
+    apply_contract(llama, {"add_bos": False, "add_eos": False})
+    with pytest.raises(DenseflowError, match=r"a passage without words .* set contract\.add_eos: true"):
+        encode_texts(llama, ["milk", ""], "passage")
+    apply_contract(llama, {"add_eos": True})
+    assert np.isfinite(encode_texts(llama, ["milk", ""], "passage")).all()
+
+
 def test_a_decoder_learns_with_its_contract_and_is_saved_as_it_was_trained(tmp_path, training_file):
     prepare_llama(tmp_path / "base", normalize=True, side="left")
     contract = {"add_eos": True, "passage_max_length": 12}

@@ -12,12 +12,18 @@ from tiny_training import run, same
 
 from denseflow.contract import read_contract
 from denseflow.encode.batches import encode_texts
+from denseflow.encode.encode import encode_corpus, encode_queries
 from denseflow.encoder import apply_contract, embed, load_encoder, save_encoder, tokenize
 from denseflow.errors import DenseflowError
+from denseflow.files import write_jsonl
+from denseflow.manifest import write_manifest
 from denseflow.train.encoders import shape_encoders
 from denseflow.train.grad_cache import GradCache
+from denseflow.train.pretrained import prepare
 
 TEXTS = ["what is the effect of diet on the risk of heart disease", "milk", "cancer in women and men"]
+
+PREFIXES = {"query_prefix": "query: ", "passage_prefix": "passage: ", "query_max_length": 8, "title_separator": " # "}
 
 
 def route_weights(folder: Path, route: str) -> dict[str, torch.Tensor]:
@@ -78,6 +84,23 @@ def test_sentence_transformers_alone_gives_the_vectors_of_both_sides(trained, re
     assert_the_same_vectors_alone(folder)
     model = load_encoder(folder)
     assert not np.allclose(encode_texts(model, TEXTS, "query"), encode_texts(model, TEXTS, "passage"), atol=1e-3)
+
+
+def test_the_encode_stage_reads_the_contract_of_separate_encoders_and_takes_each_side(separate, tmp_path):
+    prepare({"path": str(separate / "model")}, PREFIXES, tmp_path / "model", tmp_path / "revisions.json")
+    data = tmp_path / "data"
+    write_jsonl(data / "corpus.jsonl", ({"_id": f"d{n}", "title": "food", "text": t} for n, t in enumerate(TEXTS)))
+    write_jsonl(data / "queries.test.jsonl", ({"_id": f"q{n}", "text": text} for n, text in enumerate(TEXTS)))
+    write_manifest(data, "dataset", ["corpus.jsonl", "queries.test.jsonl"])
+    inputs = tmp_path / "model" / "manifest.json", data / "manifest.json", tmp_path / "out"
+    where = {"granted_gpus": 0, "threads": 1}
+    encode_corpus(*inputs, work=tmp_path / "work", shard_size=2, **where)
+    encode_queries(*inputs, split="test", **where)
+    alone = SentenceTransformer(str(tmp_path / "model" / "model"), device="cpu")
+    passages = alone.encode_document([f"food # {text}" for text in TEXTS])
+    np.testing.assert_allclose(np.load(tmp_path / "out" / "corpus.npy"), passages, atol=1e-6)
+    queries = alone.encode_query(TEXTS)
+    np.testing.assert_allclose(np.load(tmp_path / "out" / "queries.test.npy"), queries, atol=1e-6)
 
 
 def test_passages_that_do_not_learn_have_vectors_without_dropout_and_without_a_graph(base):

@@ -9,6 +9,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.model import BaseModel
 
 from denseflow.encoder import Kind, tokenize
+from denseflow.errors import DenseflowError
 from denseflow.sides import find_tokenizer
 
 _UNPADDED = {"text": {"padding": False}, "common": {"return_tensors": None}}
@@ -21,8 +22,18 @@ Row = dict[str, np.ndarray]
 
 
 def tokenize_rows(model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> tuple[list[Row], dict[str, Any]]:
-    """The features of each text, as :func:`denseflow.encoder.tokenize` gives them, and those that all texts share."""
-    return collect_rows(lambda some, **options: tokenize(model, some, kind, **options), texts)
+    """The features of each text, as :func:`denseflow.encoder.tokenize` gives them, and those that all texts share.
+
+    Raises:
+        DenseflowError: A text has no tokens at all, as an empty one where the tokenizer adds none.
+    """
+    rows, common = collect_rows(lambda some, **options: tokenize(model, some, kind, **options), texts)
+    if not all(map(row_length, rows)):
+        raise DenseflowError(
+            f"a {kind} without words has no tokens, and so no vector, as the model's tokenizer adds none of its own; "
+            "set contract.add_eos: true in the model's file"
+        )
+    return rows, common
 
 
 def collect_rows(tokenize: Callable[..., dict[str, Any]], inputs: Sequence[T]) -> tuple[list[Row], dict[str, Any]]:
