@@ -30,6 +30,8 @@ rule train:
     output:
         settings=R / "train/{model}/seed{seed}/model/config_sentence_transformers.json",
         history=R / "train/{model}/seed{seed}/log.jsonl",
+        curves=multiext(str(R / "train/{model}/seed{seed}/curves"), ".tsv", ".svg"),
+        preflight=R / "train/{model}/seed{seed}/preflight.json",
         manifest=R / "train/{model}/seed{seed}/manifest.json",
     log:
         R / "logs/train/{model}.seed{seed}.log",
