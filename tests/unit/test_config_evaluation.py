@@ -1,6 +1,8 @@
 """The split that a training is scored on, and kept models: what the registry refuses, and what the graph asks for."""
 
 import copy
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from denseflow.workflow.graph import DEV_EVALUATION, Graph
 
 PROJECT = Path(__file__).resolve().parents[2]
 TRAIN = PROJECT / "workflow_scripts" / "train.py"
+PAGE = (PROJECT / "docs" / "training.md").read_text(encoding="utf-8")
+MODELS = re.findall(r"```yaml\n(trained:.*?)```", PAGE, re.DOTALL)
 DATA = {"dataset": "d", "negatives": "n"}
 FILES = {
     "datasets/d": {"source": {"type": "beir", "path": "PATH", "splits": ["train", "dev", "test"]}},
@@ -119,3 +123,17 @@ def test_checkpoints_of_models_that_keep_none_is_an_error_that_says_what_to_set(
 def test_keeping_models_needs_one_interval(configuration):
     configuration.trained["recipe"]["keep_models"] = {}
     assert "give either `every_epochs` or `every_steps`" in configuration.error()
+
+
+def test_the_models_of_the_page_on_training_are_accepted_and_keep_or_score_as_it_says(tmp_path):
+    shutil.copytree(PROJECT / "config", tmp_path, dirs_exist_ok=True)
+    names = [f"page{number}" for number in range(len(MODELS))]
+    for name, text in zip(names, MODELS, strict=True):
+        (tmp_path / "models" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    systems = {name: {"model": name} for name in ("minilm-l6", *names)}
+    experiment = {"evaluate_on": [{"dataset": "nfcorpus"}], "systems": systems, "before": "minilm-l6"}
+    (tmp_path / "experiments" / "page.yaml").write_text(yaml.safe_dump(experiment), encoding="utf-8")
+    graph = Graph(Registry({"experiments": ["page"], "results": "results"}, tmp_path), PROJECT)
+    assert any("evaluation" in graph.training_inputs(name, "seed0") for name in names)
+    (kept,) = graph.checkpoints()
+    assert re.fullmatch(r"results/train/page\d/seed0/checkpoints\.nfcorpus\.test\.tsv", str(kept))
