@@ -164,6 +164,17 @@ def test_the_limits_are_the_best_score_less_the_margin_and_its_share_below_zero_
     assert score_filter.reason(dropped, None) is None
 
 
+def test_a_candidate_that_scores_exactly_as_the_best_positive_is_within_a_margin_of_0(mining):
+    twins = {"q0": [10, 11], "q1": [4, 7], "q2": [8, 9]}  # before the positives, where scores are equal
+    for query, rows in twins.items():
+        positives = [i for i, level in QRELS[query].items() if level > 0]
+        best = max(positives, key=lambda i: mining.score(query, i))
+        mining.passages[rows] = mining.passages[int(best[1:])]
+    found, _ = mining.run(everything(margin=0.0), depth=40)
+    for query, rows in twins.items():
+        assert {f"d{row}" for row in rows} <= set(found[query])
+
+
 def test_bm25_filters_by_the_positives_that_its_run_has_and_keeps_all_where_it_has_none(mining):
     ranking = {"d2": 12.0, "d0": 10.0, "d3": 9.6, "d4": 9.4}
     found, audit = mining.run(BM25 | {"share": 0.95}, bm25={"q0": ranking, "q1": ranking})
