@@ -29,7 +29,7 @@ rule all:
 
 rule checkpoints:
     input:
-        lambda wildcards: checkpoint_tables(),
+        lambda wildcards: tables_of_checkpoints(),
     localrule: True
 
 

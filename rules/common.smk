@@ -9,6 +9,7 @@ from denseflow.config.registry import Registry
 from denseflow.errors import DenseflowError
 from denseflow.report.terminal import print_tables
 from denseflow.workflow.cards import card_inputs, card_options, model_cards
+from denseflow.workflow.checkpoints import checkpoint_options, checkpoint_tables
 from denseflow.workflow.graph import Graph
 from denseflow.workflow.integrity import forcing
 
@@ -31,9 +32,9 @@ for file in [file for files in damaged.values() for file in files]:
     )
 
 
-def checkpoint_tables():
+def tables_of_checkpoints():
     try:
-        return forcing(workflow.dag, damaged, graph.checkpoints())
+        return forcing(workflow.dag, damaged, checkpoint_tables(graph))
     except DenseflowError as error:
         raise WorkflowError(str(error)) from None
 

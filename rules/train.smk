@@ -81,7 +81,7 @@ rule score_checkpoints:
         mem_mb=8000,
         runtime=1440,
     params:
-        options=lambda wildcards: graph.checkpoints_options(wildcards.split),
+        options=lambda wildcards: checkpoint_options(graph, wildcards.split),
         code=graph.code("score_checkpoints", "train"),
     script:
         "../workflow_scripts/score_checkpoints.py"

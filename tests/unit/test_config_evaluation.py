@@ -10,6 +10,7 @@ import yaml
 
 from denseflow.config.registry import Registry
 from denseflow.errors import DenseflowError
+from denseflow.workflow.checkpoints import checkpoint_tables
 from denseflow.workflow.fingerprint import reached_modules
 from denseflow.workflow.graph import DEV_EVALUATION, Graph
 
@@ -110,14 +111,14 @@ def test_a_training_depends_on_the_dataset_it_is_scored_on_and_on_the_code_that_
 
 def test_checkpoints_are_those_of_all_models_on_the_way_on_all_splits_with_all_seeds(configuration):
     configuration.trained["recipe"]["keep_models"] = {"every_epochs": 1.0}
-    found = {str(path) for path in configuration.graph().checkpoints()}
+    found = {str(path) for path in checkpoint_tables(configuration.graph())}
     names = ("checkpoints.d.test.tsv", "checkpoints.other.validation.tsv")
     assert found == {f"results/train/tuned/seed{seed}/{name}" for seed in (0, 1) for name in names}
 
 
 def test_checkpoints_of_models_that_keep_none_is_an_error_that_says_what_to_set(configuration):
     with pytest.raises(DenseflowError, match=r"no model of e keeps models along the way; set `trained\.recipe\.keep"):
-        configuration.graph().checkpoints()
+        checkpoint_tables(configuration.graph())
 
 
 def test_keeping_models_needs_one_interval(configuration):
@@ -135,5 +136,5 @@ def test_the_models_of_the_page_on_training_are_accepted_and_keep_or_score_as_it
     (tmp_path / "experiments" / "page.yaml").write_text(yaml.safe_dump(experiment), encoding="utf-8")
     graph = Graph(Registry({"experiments": ["page"], "results": "results"}, tmp_path), PROJECT)
     assert any("evaluation" in graph.training_inputs(name, "seed0") for name in names)
-    (kept,) = graph.checkpoints()
+    (kept,) = checkpoint_tables(graph)
     assert re.fullmatch(r"results/train/page\d/seed0/checkpoints\.nfcorpus\.test\.tsv", str(kept))

@@ -111,13 +111,6 @@ class Graph:
             }
         )
 
-    def checkpoints_options(self, split: str) -> str:
-        """What defines the scores of kept models: the split, all chosen experiments' measures, the greatest depth."""
-        experiments = self.registry.experiments.values()
-        measures = list(dict.fromkeys(chain.from_iterable(experiment.measures for experiment in experiments)))
-        depth = max(experiment.depth for experiment in experiments)
-        return canonical({"split": split, "measures": measures, "depth": depth})
-
     def model_run(self, name: str) -> Run:
         """Where and with how much a model runs."""
         return self.registry.models[name].run
@@ -224,36 +217,6 @@ class Graph:
     def tables(self) -> list[Path]:
         """The tables of all chosen experiments."""
         return [self.results / "experiments" / name / "table.tsv" for name in self.registry.experiments]
-
-    def checkpoints(self) -> list[Path]:
-        """The scores of the models that the chosen experiments' trainings kept along the way.
-
-        Raises:
-            DenseflowError: None of their models keeps any.
-        """
-        scores = {
-            self.model(model, f"seed{seed}").with_name(f"checkpoints.{on.dataset}.{on.split}.tsv"): None
-            for experiment in self.registry.experiments.values()
-            for model in self._models_that_keep(experiment)
-            for seed in experiment.seeds
-            for on in experiment.evaluate_on
-        }
-        if not scores:
-            raise DenseflowError(
-                f"checkpoints: no model of {', '.join(self.registry.experiments) or 'no experiment'} keeps models "
-                "along the way; set `trained.recipe.keep_models` in the model's file, such as {every_epochs: 1}, or choose "
-                "other experiments"
-            )
-        return list(scores)
-
-    def _models_that_keep(self, experiment: Experiment) -> Iterator[str]:
-        """The models of an experiment that keep models along the way, those that they start from included."""
-        for system in experiment.systems.values():
-            name = system.model
-            while name is not None and (trained := self.registry.models[name].trained) is not None:
-                if trained.recipe.keep_models is not None:
-                    yield name
-                name = trained.base
 
     def damaged(self) -> dict[Path, list[Path]]:
         """Results of the chosen experiments that were deleted or altered after they were made, by their manifest."""
