@@ -9,7 +9,6 @@ from denseflow.encoder import load_encoder, tokenize
 from denseflow.negatives.training_file import TrainingExample, TrainingSet
 from denseflow.train.batches import Batches
 from denseflow.train.examples import Draw
-from denseflow.train.losses.infonce import InfoNCE
 from denseflow.train.tokens import Tokens
 
 PASSAGES = [
@@ -105,10 +104,10 @@ def test_the_positive_index_points_at_each_querys_own_positive(model):
 def test_known_relevant_passages_of_a_query_are_masked_wherever_they_come_from(model):
     examples = [example("milk", [2], [4], relevant=[0]), example("diet", [0], [1])]
     made = batch(model, examples, [Draw(0, n, n, e.positives[0], e.negatives) for n, e in enumerate(examples)])
-    excluded = InfoNCE(0.1).excluded(made["targets"])
+    negatives = made["targets"].negatives(in_batch=True)
     milk = rows(made["queries"]).index(tokenize(model, ["milk"], "query")["input_ids"][0].tolist())
-    assert excluded.sum() == 1
-    assert excluded[milk, made["targets"].positive[1 - milk]]
+    assert negatives.numel() - negatives.sum() == 3  # the two positives, and one that is known to be relevant
+    assert not negatives[milk, made["targets"].positive[1 - milk]]
 
 
 def test_a_passage_with_the_words_of_a_relevant_one_is_masked_too(model):
@@ -128,7 +127,7 @@ def test_queries_of_the_same_words_share_what_is_relevant(model):
 def test_two_positives_of_a_query_in_one_batch_are_no_negatives_of_each_other(model):
     made = batch(model, [example("milk", [2, 0])], [Draw(0, 0, 0, 2, ()), Draw(0, 1, 0, 0, ())])
     assert made["targets"].relevant.all()
-    assert InfoNCE(0.1).excluded(made["targets"]).sum() == 2
+    assert made["targets"].negatives(in_batch=True).sum() == 0
 
 
 def test_a_small_micro_batch_makes_small_pieces_and_a_large_one_changes_nothing(model):
