@@ -133,4 +133,4 @@ def _sample(rows: Sequence[T], seed: int) -> list[T]:
 def _cut(model: SentenceTransformer, texts: list[str], kind: Kind, longest: int) -> Cut:
     # One token more than the model takes is enough to see that a text is too long.
     features = tokenize(model, texts, kind, max_length=longest + 1)
-    return Cut(float((features["attention_mask"].sum(1) > longest).float().mean()), longest)
+    return Cut(int((features["attention_mask"].sum(1) > longest).sum()) / len(texts), longest)

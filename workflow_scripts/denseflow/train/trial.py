@@ -71,7 +71,8 @@ class Trial(TrainerCallback):
             return
         estimate = self._measure(args, state.max_steps)
         if self.trainer.processes.first:
-            LOG.info("training: %s", in_words(estimate, state.max_steps))
+            several = self.trainer.processes.count > 1
+            LOG.info("training: %s%s", in_words(estimate, state.max_steps), ", each process" if several else "")
             _say_if_too_large(estimate, args.device)
             write_json(self.kept, asdict(estimate))
 
