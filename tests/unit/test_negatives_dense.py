@@ -175,6 +175,13 @@ def test_a_candidate_that_scores_exactly_as_the_best_positive_is_within_a_margin
         assert {f"d{row}" for row in rows} <= set(found[query])
 
 
+def test_the_filters_know_all_positives_whatever_max_positives_says(mining):
+    all_positives, _ = mining.run(everything(share=0.7), depth=40)
+    one, _ = mining.run(everything(share=0.7), depth=40, max_positives=1)
+    assert one == all_positives
+    assert any(len(json.loads(line)["positive_passages"]) == 1 for line in (mining.folder / "out/train.jsonl").open())
+
+
 def test_bm25_filters_by_the_positives_that_its_run_has_and_keeps_all_where_it_has_none(mining):
     ranking = {"d2": 12.0, "d0": 10.0, "d3": 9.6, "d4": 9.4}
     found, audit = mining.run(BM25 | {"share": 0.95}, bm25={"q0": ranking, "q1": ranking})

@@ -35,8 +35,8 @@ def _lines(audit: dict[str, Any]) -> Iterator[str]:
                 f"{shown:>15}  {_counts('', source['dropped']) or '-'}"
             )
     for name, source in zip(names, sources, strict=True):
-        if source.get("queries_without_positive_score"):
-            count = source["queries_without_positive_score"]
+        count = source.get("queries_without_positive_score", 0)
+        if count and source["source"].keys() & {"margin", "share"}:
             yield f"{name}: no positive is in the run of {count} queries, which margin and share leave as they are"
     for pair in audit.get("overlap", []):
         first, second = pair["candidates"]

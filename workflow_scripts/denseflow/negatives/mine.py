@@ -139,13 +139,15 @@ def _rows(
         if not query.strip():
             audit.skipped["empty text"] += 1
             continue
-        relevant = [id_ for id_, level in qrels.get(query_id, {}).items() if level >= RELEVANT_FROM]
-        positives = _positives(query_id, qrels.get(query_id, {}), passages, options, audit)
-        if not positives:
+        judged = qrels.get(query_id, {})
+        possible = _possible_positives(judged, passages, options["min_level"], audit)
+        if not possible:
             audit.skipped["no positive"] += 1
             continue
+        relevant = [id_ for id_, level in judged.items() if level >= RELEVANT_FROM]
         exclusion = Exclusion(passages, relevant)
-        found = [source.find(query_id, positives, exclusion) for source in sources]
+        found = [source.find(query_id, possible, exclusion) for source in sources]
+        positives = sorted(_at_most(possible, options, query_id), key=lambda id_: -judged[id_])
         chosen = set(positives)
         others = [id_ for id_ in relevant if id_ not in chosen and id_ in passages.by_id]
         whole.add(query_id, query, [*positives, *others], found)
@@ -169,13 +171,11 @@ def _at_least_one(rows: Iterator[dict[str, Any]], message: str) -> Iterator[dict
     yield from rows
 
 
-def _positives(
-    query_id: str, judged: dict[str, int], passages: Passages, options: dict[str, Any], audit: QueryAudit
-) -> list[str]:
-    """The ids of a query's positives by falling level, in the order of the judgements where levels are equal."""
+def _possible_positives(judged: dict[str, int], passages: Passages, min_level: int, audit: QueryAudit) -> list[str]:
+    """The ids of the documents that are relevant enough, in the order of the judgements."""
     positives = []
     for id_, level in judged.items():
-        if level < options["min_level"]:
+        if level < min_level:
             continue
         if id_ not in passages.by_id:
             audit.positives_dropped["not in the collection"] += 1
@@ -183,9 +183,13 @@ def _positives(
             audit.positives_dropped[EMPTY] += 1
         else:
             positives.append(id_)
+    return positives
+
+
+def _at_most(positives: list[str], options: dict[str, Any], query_id: str) -> list[str]:
+    """``max_positives`` of them, drawn at random, in their order."""
     most = options.get("max_positives")
-    if most is not None and len(positives) > most:
-        order = random_order(len(positives), query_random(options["seed"], "positives", query_id))
-        kept = sorted(islice(order, most))
-        positives = [positives[place] for place in kept]
-    return sorted(positives, key=lambda id_: -judged[id_])
+    if most is None or len(positives) <= most:
+        return positives
+    order = random_order(len(positives), query_random(options["seed"], "positives", query_id))
+    return [positives[place] for place in sorted(islice(order, most))]

@@ -72,7 +72,7 @@ class RunSource:
 
     A rank is the place in the run's ranking, relevant documents included, from 1. The score of the best positive, for
     the filters ``margin`` and ``share``, comes from the model's vectors where these are given, and else from the run;
-    a query none of whose positives is in the run is not filtered.
+    a query none of whose positives is in the run is not filtered. ``max_positives`` plays no part in it.
     """
 
     def __init__(
