@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from sentence_transformers import SentenceTransformer
+from torch import nn
 from transformers import PreTrainedModel
 
 from denseflow.contract import Contract, apply_contract
+from denseflow.cpu.quick import recomputing
 from denseflow.encoder import load_encoder
 from denseflow.train.dropout import set_dropout
 from denseflow.train.encoders import shape_encoders
@@ -46,11 +48,11 @@ def encoder_to_train(
     return EncoderToTrain(model, whole_contract, choose_weights(model, recipe, seed))
 
 
-def set_memory_and_dropout(model: SentenceTransformer, recipe: dict[str, Any]) -> None:
+def set_memory_and_dropout(model: nn.Module, recipe: dict[str, Any]) -> None:
     """Set the recipe's dropout, and gradient checkpointing, in place."""
     if recipe.get("dropout") is not None:
         set_dropout(model, recipe["dropout"])
     if recipe["gradient_checkpointing"]:
         for module in model.modules():
             if isinstance(module, PreTrainedModel):
-                module.activation_checkpointing_enable({"use_reentrant": False})
+                module.activation_checkpointing_enable({"use_reentrant": False, "context_fn": recomputing})

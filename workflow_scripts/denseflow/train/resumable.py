@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
+from denseflow.cpu.quick import quick_on_cpu
 from denseflow.errors import DenseflowError
 from denseflow.files import write_json
 from denseflow.progress import progress
@@ -147,7 +148,8 @@ class ResumableTrainer(Trainer):
         """
         model.train()
         weight = 1 / self.current_gradient_accumulation_steps
-        loss = weight * self.add_gradient(model, self._prepare_inputs(inputs), weight)
+        with quick_on_cpu(self.args.device):
+            loss = weight * self.add_gradient(model, self._prepare_inputs(inputs), weight)
         self._refuse_not_finite("loss", loss.item())
         if self.accelerator.sync_gradients:
             self.processes.sum_gradients(model.parameters())

@@ -1,0 +1,1 @@
+"""Float32 on a CPU, quicker: what torch computes with slower routines than it has."""
