@@ -88,6 +88,17 @@ def test_normalisation_can_be_put_on_a_model_that_has_none(tmp_path):
     assert np.linalg.norm(vectors(model)["query"]) == pytest.approx(1, abs=1e-6)
 
 
+def test_a_model_that_says_nowhere_how_long_a_text_may_be_takes_the_contracts_lengths(tiny_model, monkeypatch):
+    monkeypatch.setattr("denseflow.contract._positions", lambda model, kind: None)
+    model = load_encoder(tiny_model)
+    model.tokenizer.model_max_length = 10**30
+    with pytest.raises(DenseflowError, match=r"says nowhere .* set contract\.query_max_length and"):
+        apply_contract(model, {"query_max_length": 7})
+    contract = apply_contract(model, {"query_max_length": 7, "passage_max_length": 9})
+    assert read_contract(model) == contract
+    assert (contract.query_max_length, contract.passage_max_length) == (7, 9)
+
+
 @pytest.fixture
 def changed_model(tiny_model: Path, tmp_path: Path) -> tuple[SentenceTransformer, Path]:
     """The tiny model with every option changed, loaded and as a saved folder."""

@@ -128,6 +128,10 @@ def apply_contract(model: SentenceTransformer, options: Mapping[str, Any]) -> Co
         if given["similarity"] not in SIMILARITIES:
             raise DenseflowError(f"contract.similarity: {given['similarity']!r}, expected dot or cosine")
         model.similarity_fn_name = given["similarity"]
+    for transformer in find_transformers(model):  # or a model that says no length could not be read
+        for kind in KINDS:
+            if f"{kind}_max_length" in given:
+                setattr(transformer, f"{TASKS[kind]}_length", given[f"{kind}_max_length"])
     contract = replace(read_contract(model), **given)
     if "pooling" in given:
         _set_pooling(model, given["pooling"])
