@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from contextlib import suppress
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,12 @@ def save_gradients(base: Path, training_file: Path, cases: dict[str, Any], folde
 
 
 def train_each(base: Path, training_file: Path, folder: Path, cases: dict[str, Any], where: Where) -> None:
-    """Train each case twice: in one go, and killed and run again after every few batches."""
-    from tiny_training import arguments
+    """Train each case twice: in one go, and killed in the midst and run again."""
+    from tiny_training import arguments, train_function
 
-    from denseflow.train.train import train
-    from denseflow.train.trainer import RetrieverTrainer
+    from denseflow.train.resumable import ResumableTrainer
 
-    step = RetrieverTrainer.training_step
+    step = ResumableTrainer.training_step
 
     def stop_after(batches: int) -> None:
         left = iter(range(batches))
@@ -52,21 +51,19 @@ def train_each(base: Path, training_file: Path, folder: Path, cases: dict[str, A
                 raise Killed
             return step(*rest)
 
-        RetrieverTrainer.training_step = counting  # type: ignore[method-assign]
+        ResumableTrainer.training_step = counting  # type: ignore[method-assign]
 
     for name, changes in cases.items():
-        for how in ("whole", "killed"):
-            given = arguments(**changes, checkpoint_steps=2)
-            where_each = given.pop("where").__dict__ | {"processes": where.processes}
-            run = partial(
-                train, base, training_file, folder=folder / f"{name}.{how}", work=folder / "work", contract={}
-            )
-            for batches in (5, 0, 4) if how == "killed" else ():
-                stop_after(batches)
-                with suppress(Killed):
-                    run(**given, where=Where(**where_each))
-            RetrieverTrainer.training_step = step  # type: ignore[method-assign]
-            run(**given, where=Where(**where_each))
+        given = arguments(**changes, checkpoint_steps=2)
+        given |= {"where": replace(given["where"], processes=where.processes), "contract": {}}
+        train = train_function(given["recipe"])
+        train(base, training_file, folder=folder / f"{name}.whole", work=folder / "work", **given)
+        again = {"folder": folder / f"{name}.killed", "work": folder / "work", **given}
+        stop_after(5)
+        with suppress(Killed):
+            train(base, training_file, **again)
+        ResumableTrainer.training_step = step  # type: ignore[method-assign]
+        train(base, training_file, **again)
 
 
 def train_slowly(base: Path, training_file: Path, folder: Path, changes: dict[str, Any], where: Where) -> None:
@@ -79,8 +76,8 @@ def train_slowly(base: Path, training_file: Path, folder: Path, changes: dict[st
     step = RetrieverTrainer.training_step
     RetrieverTrainer.training_step = lambda *rest: time.sleep(0.1) or step(*rest)  # type: ignore
     given = arguments(**changes)
-    slow = Where(**given.pop("where").__dict__ | {"processes": where.processes})
-    train(base, training_file, folder=folder / "out", work=folder / "work", contract={}, **given, where=slow)
+    given["where"] = replace(given["where"], processes=where.processes)
+    train(base, training_file, folder=folder / "out", work=folder / "work", contract={}, **given)
 
 
 def fail(rank: int, how: str, where: Where) -> None:

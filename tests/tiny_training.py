@@ -1,6 +1,7 @@
 """A training of seconds: a tiny base encoder, a dozen queries, and a recipe to change."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from safetensors.torch import load_file
 from tiny import make_tiny_model
 
 from denseflow.collection import QRELS_HEADER
+from denseflow.config.kinds import PAIR_LOSSES
 from denseflow.files import write_jsonl, write_text
 from denseflow.manifest import write_manifest
+from denseflow.train.cross_encoder.train import train_cross_encoder
 from denseflow.train.train import train
 from denseflow.train.where import Where
 
@@ -85,9 +88,15 @@ def run(
     base: Path, training_file: Path, folder: Path, *, contract: dict[str, Any] | None = None, **changes: Any
 ) -> Path:
     """Train in ``folder`` and return the results' folder; ``changes`` are of the recipe or ``train``'s arguments."""
-    work, out = folder / "work", folder / "out"
-    train(base, training_file, folder=out, work=work, contract=contract or {}, **arguments(**changes))
+    given, out = arguments(**changes), folder / "out"
+    function = train_function(given["recipe"])
+    function(base, training_file, folder=out, work=folder / "work", contract=contract or {}, **given)
     return out
+
+
+def train_function(recipe: dict[str, Any]) -> Callable[..., Any]:
+    """What trains with a recipe: its loss says whether it is one of vectors or of pairs."""
+    return train_cross_encoder if recipe["loss"]["name"] in PAIR_LOSSES else train
 
 
 def arguments(**changes: Any) -> dict[str, Any]:

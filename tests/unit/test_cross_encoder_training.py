@@ -4,17 +4,17 @@ import json
 from functools import partial
 
 import pytest
+import tiny_training
 import torch
 from sentence_transformers import CrossEncoder
 from tiny_cross_encoder import make_cross_encoder
-from tiny_training import arguments, history, make_training_file, same, weights
+from tiny_training import history, make_training_file, same, weights
 
 from denseflow.cross_encoder import load_cross_encoder, tokenize_pairs
 from denseflow.errors import DenseflowError
 from denseflow.manifest import read_manifest
 from denseflow.negatives.training_file import read_training_file
 from denseflow.train.cross_encoder.batches import PairBatches
-from denseflow.train.cross_encoder.train import train_cross_encoder
 from denseflow.train.cross_encoder.trainer import CrossEncoderTrainer, score_piece
 from denseflow.train.examples import Draw
 from denseflow.train.grad_cache import GradCache
@@ -23,11 +23,8 @@ from denseflow.train.losses.lce import LocalizedContrastive
 RECIPE = {"loss": {"name": "lce"}, "negatives_per_query": 2, "max_steps": 3}
 
 
-def run(base, training_file, folder, *, contract=None, **changes):
-    work, out = folder / "work", folder / "out"
-    options = arguments(**{**RECIPE, **changes})
-    train_cross_encoder(base, training_file, folder=out, work=work, contract=contract or {}, **options)
-    return out
+def run(base, training_file, folder, **changes):
+    return tiny_training.run(base, training_file, folder, **{**RECIPE, **changes})
 
 
 @pytest.fixture(scope="module")

@@ -116,10 +116,6 @@ def _check_chain(experiment: "Experiment", name: str, where: str) -> None:
 def _check_cross_encoder(model: "Model") -> None:
     if model.pretrained is not None and model.pretrained.passage is not None:
         raise ValueError("`pretrained.passage` is given, but a cross-encoder reads both texts itself; leave it out")
-    for key in ("processes", "nodes"):
-        value = getattr(model.run, key)
-        if value != 1:
-            raise ValueError(f"`run.{key}` is {value}, but a cross-encoder is trained by one process; leave it out")
     if model.trained is None:
         return
     recipe = model.trained.recipe
