@@ -27,7 +27,8 @@ def why(folder: Path, count: int) -> str:
     codes = {int(rank): code for path in folder.glob(torchrun.EXITS) for rank, code in _read(path).items()}
     silent = {rank: code for rank, code in codes.items() if rank not in words}
     if not silent:
-        return f"the {count} processes of the training lost each other; run the same command again to go on"
+        said = "".join(f"; process {rank}: {word['text']}" for rank, word in words.items())
+        return f"the {count} processes of the training lost each other; run the same command again to go on{said}"
     rank = min(silent, key=lambda rank: (silent[rank] >= 0, rank))  # one that was killed before one that followed
     return f"process {rank} of {count} {_how(silent[rank])}{_last_words(output_file(folder, rank))}"
 

@@ -59,9 +59,12 @@ def _join(device: str, stop_file: Path) -> Processes:
     on_gpu = device != "cpu"
     if on_gpu:
         torch.cuda.set_device(device)
-    dist.init_process_group(
-        "nccl" if on_gpu else "gloo", timeout=LONGEST_WAIT, device_id=torch.device(device) if on_gpu else None
-    )
+    try:
+        dist.init_process_group(
+            "nccl" if on_gpu else "gloo", timeout=LONGEST_WAIT, device_id=torch.device(device) if on_gpu else None
+        )
+    except RuntimeError as error:
+        raise PeerLost(str(error)) from error
     # It would tell the user to leave the distribution to it.
     logging.getLogger("transformers.training_args").setLevel(logging.ERROR)
     for name in list(os.environ):
@@ -75,7 +78,7 @@ def _leave_word(error: BaseException, path: Path) -> None:
     if isinstance(error, DenseflowError):
         kind, text = "told", str(error)
     elif isinstance(error, PeerLost):
-        kind = "lost"
+        kind, text = "lost", str(error)
     write_json(path, {"kind": kind, "time": time.time(), "text": text})
 
 
