@@ -89,7 +89,7 @@ def test_normalisation_can_be_put_on_a_model_that_has_none(tmp_path):
 
 
 def test_a_model_that_says_nowhere_how_long_a_text_may_be_takes_the_contracts_lengths(tiny_model, monkeypatch):
-    monkeypatch.setattr("denseflow.contract._positions", lambda model, kind: None)
+    monkeypatch.setattr("denseflow.contract.count_positions", lambda model, kind: None)
     model = load_encoder(tiny_model)
     model.tokenizer.model_max_length = 10**30
     with pytest.raises(DenseflowError, match=r"says nowhere .* set contract\.query_max_length and"):
