@@ -11,7 +11,7 @@ from tiny_training import history, run, same, weights
 from denseflow.errors import DenseflowError
 from denseflow.train import trackers
 
-REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements-dev.in"
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def scalars(folder, name):
@@ -56,7 +56,8 @@ def test_a_missing_package_is_an_error_before_anything_is_read(package, tmp_path
 
 
 def test_the_version_to_install_is_the_one_that_is_tested():
-    assert trackers.TENSORBOARD in REQUIREMENTS.read_text()
+    for file in ("requirements-dev.in", "docs/training.md"):
+        assert trackers.TENSORBOARD in (PROJECT / file).read_text()
 
 
 def test_wandb_gets_the_lines_under_the_name_of_the_training(base, training_file, tmp_path, monkeypatch):
