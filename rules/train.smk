@@ -46,6 +46,9 @@ rule train:
         nodes=lambda wildcards: graph.model_run(wildcards.model).nodes,
         mem_mb=lambda wildcards: graph.model_run(wildcards.model).mem_mb or 16000,
         runtime=lambda wildcards: graph.model_run(wildcards.model).runtime or 1440,
+        attention=lambda wildcards: (
+            graph.model_run(wildcards.model).attention or "default"
+        ),
         micro_batch=lambda wildcards: graph.model_run(wildcards.model).micro_batch or 0,
         tensorboard=lambda wildcards: int(graph.model_run(wildcards.model).tensorboard),
         wandb=lambda wildcards: int(graph.model_run(wildcards.model).wandb),

@@ -37,6 +37,7 @@ with stage_log(snakemake.log[0]):
     where = Where(
         granted_gpus=resources.gpu,
         threads=snakemake.threads,
+        attention=None if resources.attention == "default" else resources.attention,
         micro_batch=resources.micro_batch or None,
         checkpoint_minutes=resources.checkpoint_seconds / 60,
         tensorboard=logs / "tensorboard" / name if resources.tensorboard else None,

@@ -9,8 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from gradients import made_up_scores
 from tiny_training import history, make_training_file, run, same, weights
 
+from denseflow.files import write_jsonl
+from denseflow.negatives.training_file import read_training_file
 from denseflow.train.trainer import RetrieverTrainer
 
 OPTIONS = {
@@ -26,6 +29,13 @@ OPTIONS = {
     "batches by passage": {"epochs": 6.0, "batch_size": 20, "queries_per_passage": 2},
     "separate encoders with projections": {"epochs": 4.0, "encoders": "separate", "projection": 16},
     "query_only": {"epochs": 4.0, "encoders": "query_only", "micro_batch": 2},
+    "first dimensions by mixed negatives, biases alone": {
+        "epochs": 4.0,
+        "loss": {"name": "mixcse", "temperature": 0.1, "mix": 0.2},
+        "matryoshka": {"dimensions": [32, 8]},
+        "weights": "bitfit",
+    },
+    "adapters": {"epochs": 4.0, "weights": "lora", "lora": {"rank": 2, "alpha": 4.0, "dropout": 0.1}},
 }
 """All take 12 steps, 3 or 2 an epoch, with dropout 0.1."""
 
@@ -81,7 +91,7 @@ def run_until(step, monkeypatch, *args, **changes):
             run(*args, **changes)
 
 
-@pytest.mark.parametrize(("name", "every"), list(zip(OPTIONS, (4, 1, 1, 4, 3, 4, 4), strict=True)))
+@pytest.mark.parametrize(("name", "every"), list(zip(OPTIONS, (4, 1, 1, 4, 3, 4, 4, 4, 4), strict=True)))
 def test_an_interrupted_training_ends_with_the_same_weights(
     name, every, base, training_file, uninterrupted, tmp_path, monkeypatch
 ):
@@ -113,6 +123,29 @@ def test_a_checkpoint_of_another_recipe_seed_or_file_is_not_resumed(
     run_until(7, monkeypatch, base, other, tmp_path, checkpoint_steps=1, **OPTIONS["plain"])
     out = run(base, training_file, tmp_path, **OPTIONS["plain"])
     assert same(weights(out), weights(uninterrupted("plain")))
+
+
+def test_a_checkpoint_of_another_teacher_is_not_resumed_and_one_of_the_same_is(
+    base, training_file, tmp_path, monkeypatch
+):
+    loss = {"name": "kl", "temperature": 0.1, "teacher_temperature": 1.0, "infonce_weight": 0.5}
+    scores = made_up_scores(read_training_file(training_file))
+    teachers = []
+    for number, factor in enumerate((1, 3)):
+        rows = [
+            {"query_id": query, "scores": {docid: factor * score for docid, score in own.items()}}
+            for query, own in scores.items()
+        ]
+        write_jsonl(tmp_path / f"{number}.jsonl", rows)
+        teachers.append({"epochs": 4.0, "loss": loss, "teacher_scores": tmp_path / f"{number}.jsonl"})
+    expected = run(base, training_file, tmp_path / "whole", **teachers[0])
+    run_until(9, monkeypatch, base, training_file, tmp_path, checkpoint_steps=4, **teachers[1])
+    run_until(7, monkeypatch, base, training_file, tmp_path, checkpoint_steps=4, **teachers[0])
+    steps = []
+    step = RetrieverTrainer.training_step
+    monkeypatch.setattr(RetrieverTrainer, "training_step", lambda *rest: steps.append(1) or step(*rest))
+    assert same(weights(run(base, training_file, tmp_path, **teachers[0])), weights(expected))
+    assert len(steps) == 12 - 4
 
 
 def test_a_checkpoint_is_due_after_the_time_set_and_never_at_the_end(base, training_file, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """What is trained changes, and nothing else; adapters are merged without a trace."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import torch
 from peft import PeftModel
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense
+from tiny_training import run, weights
 
 from denseflow.encode.batches import encode_texts
-from denseflow.encoder import load_encoder, save_encoder
+from denseflow.encoder import learns, load_encoder, save_encoder
 from denseflow.errors import DenseflowError
+from denseflow.train.encoders import shape_encoders
 from denseflow.train.trained_weights import TrainedWeights, choose_weights
 
 TEXTS = ["what is milk", "cancer and risk of the heart", "not fruit with fish"]
@@ -174,20 +177,52 @@ def test_a_target_that_matches_no_layer_is_refused_with_those_there_are(model):
 
 
 def test_bitfit_of_a_model_without_biases_is_refused(model):
-    for name, weights in model.named_parameters():
+    for name, values in model.named_parameters():
         if name.endswith("bias"):
-            weights.requires_grad_(False)
+            values.requires_grad_(False)
     with pytest.raises(DenseflowError, match="no layer of the model that learns has one; choose 'lora' or 'all'"):
         choose_weights(model, {"weights": "bitfit"}, seed=1)
 
 
 @pytest.mark.parametrize("options", [ADAPTERS, {"weights": "bitfit"}])
-def test_what_is_frozen_stays_so(model, options):
-    frozen = model[0].auto_model.encoder.layer[0]
-    for weights in frozen.parameters():
-        weights.requires_grad_(False)
-    choose_weights(model, {"weights": "bitfit"}, seed=1)
-    assert not any(weights.requires_grad for weights in frozen.parameters())
+def test_a_frozen_passage_side_stays_so(model, options, tmp_path):
+    model = shape_encoders(model, {"encoders": "query_only"}, seed=1)
+    chosen = choose_weights(model, options, seed=1)
+    assert learns(model, "query")
+    assert not learns(model, "passage")
+    assert not any("lora" in name for name in model[0].sub_modules["document"].state_dict())
+    assert set(chosen.adapters) == ({""} if options is ADAPTERS else set())
+
+
+def test_separate_encoders_have_adapters_of_their_own(base, training_file, tmp_path):
+    adapters = {"rank": 4, "alpha": 8.0, "dropout": 0.1, "keep_adapter": True}
+    changes = {"encoders": "separate", "weights": "lora", "lora": adapters, "max_steps": 2}
+    out = run(base, training_file, tmp_path, **changes)
+    model = load_encoder(out / "model")
+    for kind, other in (("query", "passage"), ("passage", "query")):
+        merged = encode_texts(model, TEXTS, kind)
+        encoder = load_encoder(base.parent / "model")
+        PeftModel.from_pretrained(encoder[0].auto_model, str(out / "adapter" / kind))
+        assert abs(encode_texts(encoder, TEXTS, kind) - merged).max() < 1e-6
+        assert abs(encode_texts(model, TEXTS, other) - merged).max() > 1e-3
+    files = json.loads((out / "manifest.json").read_text())["files"]
+    assert {f"adapter/{kind}/adapter_model.safetensors" for kind in ("query", "passage")} <= set(files)
+
+
+@pytest.mark.parametrize(("options", "names"), [({"weights": "bitfit"}, {"bias"}), (ADAPTERS, {"weight"})])
+def test_a_training_changes_what_is_chosen_alone(options, names, base, training_file, tmp_path):
+    out = run(base, training_file, tmp_path, **options, max_steps=2, weight_decay=0.1)
+    found = changed(load_encoder(out / "model"), base.parent / "model")
+    assert {name.split(".")[-1] for name in found} == names
+    assert not any("embeddings.weight" in name or "LayerNorm.weight" in name for name in found)
+
+
+def test_gradient_checkpointing_and_grad_cache_give_adapters_the_same_weights(base, training_file, tmp_path):
+    options = {**recipe(dropout=0.1), "max_steps": 2, "dropout": 0.2}
+    plain = weights(run(base, training_file, tmp_path / "plain", **options))
+    for name, changes in (("checkpointing", {"gradient_checkpointing": True}), ("cache", {"micro_batch": 32})):
+        other = weights(run(base, training_file, tmp_path / name, **options, **changes))
+        assert max((plain[key] - other[key]).abs().max() for key in plain) < 1e-6
 
 
 @pytest.mark.parametrize("options", [ADAPTERS, {"weights": "bitfit"}])

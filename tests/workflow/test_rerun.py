@@ -59,7 +59,7 @@ CONFIGURATION = {
         lambda w: w.edit(
             "config/models/tuned.yaml",
             "trained:",
-            "run: {micro_batch: 2, threads: 1, processes: 2, tensorboard: true}\ntrained:",
+            "run: {micro_batch: 2, threads: 1, processes: 2, attention: eager, tensorboard: true}\ntrained:",
         ),
         {},
     ),

@@ -46,15 +46,14 @@ class _Attention(torch.autograd.Function):
         context: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float, scale: float
     ) -> Tensor:
         texts, heads, length, _ = query.shape
-        shape = (texts, heads, length, length)
-        weights, kept = query.new_empty(shape), torch.empty(shape, dtype=torch.bool)
+        weights = query.new_empty(texts, heads, length, length)
+        kept = draw_kept(weights.shape, dropout)  # at once, as transformers' eager attention would draw
         output = _like_tokens(query)
         for some in _slices(weights):
             scores = (query[some] @ key[some].transpose(-1, -2)).mul_(scale)
             if mask is not None:
                 scores.masked_fill_(~mask[some], torch.finfo(scores.dtype).min)
             torch.softmax(scores, -1, out=weights[some])
-            kept[some] = draw_kept(scores.shape, dropout)
             output[some] = (torch.mul(weights[some], kept[some], out=scores) @ value[some]).div_(1 - dropout)
         context.save_for_backward(query, key, value, weights, kept)
         context.dropout, context.scale = dropout, scale

@@ -4,6 +4,7 @@ LoRA, https://arxiv.org/abs/2106.09685: W becomes W + (alpha / rank) B A, where 
 [out, rank] and 0 at first. peft's layers are put into the transformer in place.
 """
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ def add_adapters(transformers: dict[str, nn.Module], options: dict[str, Any], se
                 lora_dropout=options["dropout"],
                 target_modules=_targets(transformer, options.get("targets")),
             )
-            adapted[name] = get_peft_model(transformer, config)  # type: ignore[arg-type]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # peft calls transformers by a name of before
+                adapted[name] = get_peft_model(transformer, config)  # type: ignore[arg-type]
     return adapted
 
 

@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 from denseflow.encoder import learns
 from denseflow.evaluate.names import parse_measure
 from denseflow.evaluate.retrieval import Retrieval
+from denseflow.train.attention import attention_in_float32
 from denseflow.train.checkpoints import KEPT
 from denseflow.train.due_steps import due_steps
 from denseflow.train.weights_by_step import WeightsByStep
@@ -202,7 +203,8 @@ def scoring_mode(model: SentenceTransformer) -> Iterator[None]:
     wrapped = model.__dict__.pop("forward", None)
     model.eval()
     try:
-        yield
+        with attention_in_float32(model):
+            yield
     finally:
         if wrapped is not None:
             model.forward = wrapped  # type: ignore[method-assign]

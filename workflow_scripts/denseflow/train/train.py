@@ -13,6 +13,7 @@ from denseflow.manifest import read_manifest, write_manifest
 from denseflow.negatives.teacher import read_teacher_scores, scored_share
 from denseflow.negatives.training_file import read_training_file
 from denseflow.train.arguments import count_steps, training_arguments, usable_precision
+from denseflow.train.attention import check_attention, set_attention
 from denseflow.train.batches import Batches
 from denseflow.train.checkpoints import Checkpoints
 from denseflow.train.collapse import CollapseGuard
@@ -82,6 +83,7 @@ def train(
     set_threads(where.threads)
     device = processes.device or choose_device(where.granted_gpus)
     precision = usable_precision(recipe["precision"], device)
+    check_attention(where.attention, device, precision)
 
     read_manifest(base_manifest)
     inputs = digests(
@@ -91,6 +93,7 @@ def train(
     teacher = None if teacher_scores is None else read_teacher_scores(teacher_scores)
     encoder = encoder_to_train(base_manifest.parent / MODEL, recipe, contract, seed=seed, device=device)
     model, whole_contract = encoder.model, encoder.contract.as_dict()
+    set_attention(model, where.attention)
     draws = make_draws(training_set, recipe, seed)
     plan = make_plan(draws, recipe, seed)
     steps = count_steps(recipe, len(plan))

@@ -14,6 +14,7 @@ class Where:
         granted_gpus: As many GPUs as the workflow granted to this process, which uses one.
         threads: CPU threads.
         processes: Those that train together. A process that was given a device uses that one.
+        attention: The attention's implementation; None: transformers' choice. On a GPU each draws dropout of its own.
         micro_batch: Sequences whose activations are held at once, by GradCache; None: the whole batch's. Values above
             32 act as 32. Smaller ones draw other dropout, and so change more than floating point.
         checkpoint_minutes: Time between checkpoints.
@@ -26,6 +27,7 @@ class Where:
     granted_gpus: int = 0
     threads: int = 1
     processes: Processes = ALONE
+    attention: str | None = None
     micro_batch: int | None = None
     checkpoint_minutes: float = 10.0
     checkpoint_steps: int | None = None

@@ -13,6 +13,7 @@ from denseflow.files import write_json
 from denseflow.manifest import read_manifest, write_manifest
 from denseflow.negatives.training_file import TrainingSet, read_training_file
 from denseflow.train.arguments import count_steps, training_arguments, usable_precision
+from denseflow.train.attention import check_attention, set_attention
 from denseflow.train.cautions import Cut
 from denseflow.train.checkpoints import Checkpoints
 from denseflow.train.cross_encoder.batches import PairBatches
@@ -82,12 +83,14 @@ def train_cross_encoder(
     set_threads(where.threads)
     device = processes.device or choose_device(where.granted_gpus)
     precision = usable_precision(recipe["precision"], device)
+    check_attention(where.attention, device, precision)
 
     read_manifest(base_manifest)
     inputs = digests(base=base_manifest, training_file=training_file)
     training_set = read_training_file(training_file)
     trained = cross_encoder_to_train(base_manifest.parent / MODEL, recipe, contract, seed=seed, device=device)
     model, whole_contract = trained.model, trained.contract.as_dict()
+    set_attention(model, where.attention)
     draws = make_draws(training_set, recipe, seed)
     plan = make_plan(draws, recipe, seed)
     steps = count_steps(recipe, len(plan))
