@@ -23,7 +23,7 @@ def test_each_experiment_has_a_plan_with_all_eight_stages(project, experiment):
     planned = project.planned("--config", f"experiments=[{experiment}]")
     assert set(planned) == {
         "dataset", "bm25_index", "bm25_search", "negatives", "pretrained", "train", "encode_corpus", "encode_queries",
-        "search", "evaluate", "report",
+        "search", "evaluate", "report", "model_card",
     }  # fmt: skip
 
 
