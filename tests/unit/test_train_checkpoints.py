@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from denseflow.train.checkpoints import Checkpoints
+from denseflow.train.definition import definition, digests
 from denseflow.train.interruption import stop_on_signal
 
 DEFINITION = {"seed": 0, "recipe": {"learning_rate": 1e-5}}
@@ -87,3 +88,17 @@ def test_the_first_signal_is_a_request_and_the_second_acts_as_before(number):
         assert stop
         assert stop.signal == number.name
         assert signal.getsignal(number) is before
+
+
+def test_whatever_a_training_depends_on_defines_it(tmp_path):
+    (tmp_path / "file").write_text("one")
+    plain = {"recipe": {"epochs": 1}, "contract": {"normalize": True}, "seed": 0, "precision": "fp32", "device": "cpu"}
+    plain |= {"inputs": digests(base=tmp_path / "file", evaluation=None), "code": "a"}
+    (tmp_path / "file").write_text("two")
+    others = {"recipe": {"epochs": 2}, "contract": {"normalize": False}, "seed": 1, "precision": "bf16"}
+    others |= {"device": "cuda:1", "inputs": digests(base=tmp_path / "file"), "code": "b"}
+    assert others.keys() == plain.keys()
+    keys = [Checkpoints(tmp_path, definition(**{**plain, name: value})).key for name, value in others.items()]
+    keys += [Checkpoints(tmp_path, definition(**plain)).key for _ in range(2)]
+    assert len(set(keys)) == len(others) + 1
+    assert definition(**{**plain, "device": "cuda:0"}) == definition(**{**plain, "device": "cuda:1"})
