@@ -3,10 +3,7 @@
 import json
 import logging
 import math
-import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -21,11 +18,11 @@ from denseflow.cpu.quick import quick_on_cpu
 from denseflow.errors import DenseflowError
 from denseflow.files import write_json
 from denseflow.progress import progress
-from denseflow.train.checkpoints import Checkpoints
-from denseflow.train.interruption import StopRequest
 from denseflow.train.plans import BatchPlan
 from denseflow.train.processes import ALONE, Processes
+from denseflow.train.steering import Agreement, CheckpointClock, Keeping
 from denseflow.train.step_progress import StepProgress
+from denseflow.train.window import Window
 
 LOG = logging.getLogger("denseflow")
 
@@ -33,29 +30,6 @@ WEIGHTS = "weights.safetensors"
 CALLBACKS = "callbacks.json"
 MOST_LEFT_OUT = 30
 """Steps in a row that float16's scaler may leave out; it halves its scale, at first 65,536, at each."""
-
-
-@dataclass(frozen=True)
-class CheckpointTimes:
-    """When checkpoints are written: after so many minutes, and after so many steps where that is set."""
-
-    minutes: float
-    steps: int | None = None
-
-
-@dataclass(frozen=True)
-class Keeping:
-    """How a training is kept from being lost.
-
-    Attributes:
-        checkpoints: Where checkpoints are kept.
-        times: When they are written.
-        stop: Is set from outside when the training shall end early.
-    """
-
-    checkpoints: Checkpoints
-    times: CheckpointTimes
-    stop: StopRequest
 
 
 @runtime_checkable
@@ -106,10 +80,10 @@ class ResumableTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         self.trained, self.draws, self.plan, self.keeping = model, draws, plan, keeping
         self.processes = processes
-        self.window = _Window()
+        self.window = Window()
         self.left_out = 0
         self.stateful = [callback for callback in callbacks if isinstance(callback, KeepsState)]
-        for callback in (*callbacks, _CheckpointClock(keeping), _Agreement(processes, keeping.stop)):
+        for callback in (*callbacks, CheckpointClock(keeping), Agreement(processes, keeping.stop)):
             self.add_callback(callback)
 
     def run(self) -> None:
@@ -215,66 +189,3 @@ class _EpochLoader(DataLoader):
 
     def set_epoch(self, epoch: int) -> None:
         self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
-
-
-class _Window:
-    """What happened since the last line of the log."""
-
-    def __init__(self) -> None:
-        self._start()
-
-    def count(self, sequences: int) -> None:
-        self.sequences += sequences
-
-    def measure(self, measures: dict[str, float]) -> None:
-        for name, value in measures.items():
-            self.measures[name].append(value)
-
-    def read(self) -> dict[str, float]:
-        seconds = time.monotonic() - self.started
-        found = {"sequences_per_second": round(self.sequences / max(seconds, 1e-9), 3)}
-        found |= {name: math.fsum(values) / len(values) for name, values in self.measures.items()}
-        self._start()
-        return found
-
-    def _start(self) -> None:
-        self.started = time.monotonic()
-        self.sequences = 0
-        self.measures: defaultdict[str, list[float]] = defaultdict(list)
-
-
-class _CheckpointClock(TrainerCallback):
-    """Says after which step a checkpoint is due."""
-
-    def __init__(self, keeping: Keeping) -> None:
-        self.times, self.stop = keeping.times, keeping.stop
-        self.last = time.monotonic()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        by_time = time.monotonic() - self.last >= 60 * self.times.minutes
-        by_step = self.times.steps is not None and state.global_step % self.times.steps == 0
-        # After the last step the model itself is about to be written.
-        last = state.global_step == state.max_steps or control.should_training_stop
-        if (by_time or by_step or self.stop) and not last:
-            control.should_save = True
-            self.last = time.monotonic()
-
-
-class _Agreement(TrainerCallback):
-    """Makes what the first process has decided the decision of all; comes after all other callbacks."""
-
-    def __init__(self, processes: Processes, stop: StopRequest) -> None:
-        self.processes, self.stop = processes, stop
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        self._agree(control)
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        self._agree(control)
-
-    def _agree(self, control: Any) -> None:
-        decided = [control.should_save, control.should_training_stop, control.should_epoch_stop, self.stop.number]
-        save, stop_training, stop_epoch, signal = self.processes.agree([int(value) for value in decided])
-        control.should_save, control.should_training_stop = bool(save), bool(stop_training)
-        control.should_epoch_stop = bool(stop_epoch)
-        self.stop.number = signal

@@ -1,40 +1,31 @@
 """The train stage: fine-tune an encoder, and write it as an ordinary sentence-transformers folder."""
 
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from denseflow.device import choose_device, set_threads
-from denseflow.files import write_json
-from denseflow.manifest import read_manifest, write_manifest
+from denseflow.manifest import read_manifest
 from denseflow.negatives.teacher import read_teacher_scores, scored_share
 from denseflow.negatives.training_file import read_training_file
 from denseflow.train.arguments import count_steps, training_arguments, usable_precision
 from denseflow.train.attention import check_attention, set_attention
 from denseflow.train.batches import Batches
-from denseflow.train.checkpoints import Checkpoints
 from denseflow.train.collapse import CollapseGuard
-from denseflow.train.curves import TABLE, history_kept, write_history
-from denseflow.train.definition import PACKAGES, definition, digests
+from denseflow.train.definition import definition, digests
 from denseflow.train.dev_evaluation import DevEvaluation
 from denseflow.train.encoder_to_train import encoder_to_train
 from denseflow.train.examples import make_draws
 from denseflow.train.finished import MODEL, write_models
-from denseflow.train.interruption import stop_on_signal
 from denseflow.train.kept_models import KEPT_MODELS, KeptModels
 from denseflow.train.losses.build import make_loss
 from denseflow.train.plans import make_plan
 from denseflow.train.preflight import cut_texts, preflight
-from denseflow.train.resumable import CheckpointTimes, Keeping
+from denseflow.train.session import Session
+from denseflow.train.steering import Keeping
 from denseflow.train.trackers import make_trackers
 from denseflow.train.trainer import RetrieverTrainer
-from denseflow.train.trial import Trial, read_estimate
 from denseflow.train.where import Where
-
-PREFLIGHT = "preflight.json"
 
 
 def train(
@@ -111,16 +102,16 @@ def train(
     defined = definition(
         recipe, contract=whole_contract, seed=seed, precision=precision, device=device, inputs=inputs, code=code
     )
-    checkpoints = Checkpoints(work, defined)
+    session = Session(defined, found, folder, work, where)
     length = {"steps_per_epoch": math.ceil(len(plan) / recipe["accumulation"]), "steps": steps}
     scoring = kept = None
     if evaluation is not None and processes.first:
-        best = checkpoints.folder / "best"
+        best = session.checkpoints.folder / "best"
         scoring = DevEvaluation(evaluation, model, recipe["evaluate"], best, seed=seed, threads=where.threads, **length)
     if "keep_models" in recipe and processes.first:
-        kept = KeptModels(model, recipe["keep_models"], checkpoints.folder / KEPT_MODELS, **length)
-    title = f"{folder.parent.name} {folder.name}"
-    with stop_on_signal(processes.stop_file) as stop:
+        kept = KeptModels(model, recipe["keep_models"], session.checkpoints.folder / KEPT_MODELS, **length)
+
+    def make_trainer(keeping: Keeping) -> RetrieverTrainer:
         trainer = RetrieverTrainer(
             model,
             training_arguments(recipe, steps=steps, precision=precision, device=device, seed=seed, work=work),
@@ -128,41 +119,22 @@ def train(
             plan,
             Batches(model, training_set, seed=seed, micro_batch=where.micro_batch, teacher_scores=teacher),
             make_loss(recipe, encoder.contract.similarity),
-            Keeping(checkpoints, CheckpointTimes(where.checkpoint_minutes, where.checkpoint_steps), stop),
+            keeping,
             [CollapseGuard(), *trackers, *(callback for callback in (scoring, kept) if callback is not None)],
             processes,
             grad_cache=where.micro_batch is not None,
         )
         if scoring is not None:
             scoring.note = trainer.note
-        if where.trial:
-            trainer.add_callback(Trial(trainer, checkpoints.folder / PREFLIGHT))
-        with history_kept(trainer, checkpoints.folder, title=title):
-            trainer.run()
+        return trainer
+
+    trainer = session.run(make_trainer)
     if not processes.first:
         return None
-
-    files = write_models(encoder, folder, scoring, kept)
-    write_history(trainer.state.log_history, folder, title=title)
-    estimate = read_estimate(checkpoints.folder / PREFLIGHT)
-    write_json(folder / PREFLIGHT, {"facts": found.facts, "warnings": found.warnings, "estimate": estimate})
-    manifest = write_manifest(
-        folder,
-        "train",
-        # What holds speeds or the time needed differs each time: it would make later stages run again.
-        [*files, TABLE],
-        packages=(*PACKAGES, "accelerate"),
-        recipe=recipe,
-        contract=whole_contract,
-        seed=seed,
-        device=torch.device(device).type,
-        precision=precision,
-        inputs=inputs,
-        counts=found.facts,
+    return session.write(
+        trainer,
+        write_models(encoder, folder, scoring, kept),
         teacher=None if teacher is None else {"scored_share": scored_share(training_set, teacher)},
         evaluation=None if scoring is None else scoring.summary(),
         kept_models=[] if kept is None else kept.steps,
-        warnings=found.warnings,
     )
-    shutil.rmtree(work, ignore_errors=True)
-    return manifest

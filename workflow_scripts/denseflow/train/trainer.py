@@ -18,7 +18,8 @@ from denseflow.train.grad_cache import Features, GradCache, encode_piece
 from denseflow.train.losses.targets import Loss, Targets
 from denseflow.train.plans import BatchPlan
 from denseflow.train.processes import ALONE, Processes
-from denseflow.train.resumable import Keeping, ResumableTrainer
+from denseflow.train.resumable import ResumableTrainer
+from denseflow.train.steering import Keeping
 
 
 class RetrieverTrainer(ResumableTrainer):

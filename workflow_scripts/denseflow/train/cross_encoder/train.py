@@ -1,41 +1,33 @@
 """Train a cross-encoder, and write it as an ordinary sentence-transformers CrossEncoder folder."""
 
-import shutil
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from denseflow.contract import passage_text
 from denseflow.cross_encoder import read_pair_contract, save_cross_encoder, tokenize_pairs
 from denseflow.device import choose_device, set_threads
-from denseflow.files import write_json
-from denseflow.manifest import read_manifest, write_manifest
+from denseflow.manifest import read_manifest
 from denseflow.negatives.training_file import TrainingSet, read_training_file
 from denseflow.train.arguments import count_steps, training_arguments, usable_precision
 from denseflow.train.attention import check_attention, set_attention
 from denseflow.train.cautions import Cut
-from denseflow.train.checkpoints import Checkpoints
 from denseflow.train.cross_encoder.batches import PairBatches
 from denseflow.train.cross_encoder.to_train import CrossEncoderToTrain, cross_encoder_to_train
 from denseflow.train.cross_encoder.trainer import CrossEncoderTrainer
-from denseflow.train.curves import TABLE, history_kept, write_history
-from denseflow.train.definition import PACKAGES, definition, digests
+from denseflow.train.definition import definition, digests
 from denseflow.train.examples import Draws, make_draws
 from denseflow.train.finished import MODEL, refuse_broken_weights
-from denseflow.train.interruption import stop_on_signal
 from denseflow.train.losses.bce import BinaryCrossEntropy
 from denseflow.train.losses.lce import LocalizedContrastive
 from denseflow.train.losses.pairs import PairLoss
 from denseflow.train.plans import make_plan
 from denseflow.train.preflight import preflight
-from denseflow.train.resumable import CheckpointTimes, Keeping
+from denseflow.train.session import Session
+from denseflow.train.steering import Keeping
 from denseflow.train.trackers import make_trackers
 from denseflow.train.trained_weights import ADAPTER
-from denseflow.train.trial import Trial, read_estimate
 from denseflow.train.where import Where
 
-PREFLIGHT = "preflight.json"
 SAMPLE = 1000
 """Pairs whose lengths are looked at before training."""
 
@@ -100,50 +92,26 @@ def train_cross_encoder(
     defined = definition(
         recipe, contract=whole_contract, seed=seed, precision=precision, device=device, inputs=inputs, code=code
     )
-    checkpoints = Checkpoints(work, defined)
-    title = f"{folder.parent.name} {folder.name}"
-    with stop_on_signal(processes.stop_file) as stop:
-        trainer = CrossEncoderTrainer(
+    session = Session(defined, found, folder, work, where)
+
+    def make_trainer(keeping: Keeping) -> CrossEncoderTrainer:
+        return CrossEncoderTrainer(
             model,
             training_arguments(recipe, steps=steps, precision=precision, device=device, seed=seed, work=work),
             draws,
             plan,
             PairBatches(model, training_set, seed=seed, micro_batch=where.micro_batch),
             _LOSSES[recipe["loss"]["name"]](),
-            Keeping(checkpoints, CheckpointTimes(where.checkpoint_minutes, where.checkpoint_steps), stop),
+            keeping,
             trackers,
             processes,
             grad_cache=where.micro_batch is not None,
         )
-        if where.trial:
-            trainer.add_callback(Trial(trainer, checkpoints.folder / PREFLIGHT))
-        with history_kept(trainer, checkpoints.folder, title=title):
-            trainer.run()
+
+    trainer = session.run(make_trainer)
     if not processes.first:
         return None
-
-    files = _write_model(trained, folder)
-    write_history(trainer.state.log_history, folder, title=title)
-    estimate = read_estimate(checkpoints.folder / PREFLIGHT)
-    write_json(folder / PREFLIGHT, {"facts": found.facts, "warnings": found.warnings, "estimate": estimate})
-    manifest = write_manifest(
-        folder,
-        "train",
-        [*files, TABLE],
-        packages=(*PACKAGES, "accelerate"),
-        kind="cross_encoder",
-        recipe=recipe,
-        contract=whole_contract,
-        seed=seed,
-        device=torch.device(device).type,
-        precision=precision,
-        inputs=inputs,
-        counts=found.facts,
-        new_weights=trained.new,
-        warnings=found.warnings,
-    )
-    shutil.rmtree(work, ignore_errors=True)
-    return manifest
+    return session.write(trainer, _write_model(trained, folder), kind="cross_encoder", new_weights=trained.new)
 
 
 def _cut(trained: CrossEncoderToTrain, training_set: TrainingSet, draws: Draws) -> Cut:

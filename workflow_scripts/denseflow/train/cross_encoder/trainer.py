@@ -17,7 +17,8 @@ from denseflow.train.grad_cache import Features, GradCache
 from denseflow.train.losses.pairs import PairLoss, pair_measures
 from denseflow.train.plans import BatchPlan
 from denseflow.train.processes import ALONE, Processes
-from denseflow.train.resumable import Keeping, ResumableTrainer
+from denseflow.train.resumable import ResumableTrainer
+from denseflow.train.steering import Keeping
 
 
 def score_piece(model: torch.nn.Module, piece: Features) -> Tensor:
