@@ -63,6 +63,8 @@ def launch(
     gpus = lease_gpus(-(-where.granted_gpus // nodes))
     device = "cuda" if gpus else "cpu"
     count = gpus or processes
+    if gpus and gpus != processes:
+        LOG.info("training: run.processes is %d, but a process needs a GPU; there are %d", processes, gpus)
     if count * nodes == 1:
         function(**arguments, where=replace(where, processes=Processes(device=device)))
         return
