@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import CrossEncoder
-from tiny import make_tiny_bert
+from tiny import make_tiny_bert, make_tiny_llama
 from tiny_cross_encoder import make_cross_encoder
 from transformers import AutoModelForSequenceClassification
 
@@ -18,6 +18,7 @@ from denseflow.cross_encoder import apply_pair_contract, is_cross_encoder, new_c
 from denseflow.encoder import load_encoder
 from denseflow.errors import DenseflowError
 from denseflow.search.cross_encoder import load_cross_encoder, read_pair_contract, score_pairs
+from denseflow.train.pretrained import prepare
 
 WORDS = ["study", "health", "disease", "cancer", "heart", "diet", "food", "fruit", "meat", "milk"]
 CONTRACT = {"query_prefix": "query: ", "passage_prefix": "passage: ", "pair_max_length": 40, "title_separator": ". "}
@@ -172,3 +173,17 @@ def test_a_prompt_before_every_pair_is_refused(folder, tmp_path):
     path.write_text(json.dumps(settings))
     with pytest.raises(DenseflowError, match="its prompt 'rank' before every pair"):
         load_cross_encoder(tmp_path / "model")
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_decoder_scores_pairs_alike_whatever_is_padded_beside_them(tmp_path, side):
+    make_tiny_llama(tmp_path / "llama", padding_side=side)
+    prepare({"path": str(tmp_path / "llama")}, {"pooling": "lasttoken"}, tmp_path / "encoder", tmp_path / "revisions")
+    encoder = load_encoder(tmp_path / "encoder" / "model")
+    made, new = new_cross_encoder(tmp_path / "encoder" / "model", read_contract(encoder), seed=0)
+    assert new == ["score.weight"]
+    save_cross_encoder(made, tmp_path / "pairs")
+    model, pairs = load_cross_encoder(tmp_path / "pairs"), make_pairs(8)
+    scores = score_pairs(model, pairs)
+    np.testing.assert_allclose(scores, score_pairs(model, pairs, batch_tokens=1), rtol=1e-4, atol=1e-5)
+    assert scores.std() > 1e-3
