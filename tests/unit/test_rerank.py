@@ -121,11 +121,14 @@ def test_what_was_scored_before_a_kill_is_not_scored_again(run, dataset, model, 
     assert not (tmp_path / "work").exists()
 
 
-def test_scores_of_another_model_are_not_taken_up(run, dataset, model, tmp_path, monkeypatch):
+def test_scores_of_another_model_or_depth_are_not_taken_up(run, dataset, model, tmp_path, monkeypatch):
     other = make_cross_encoder(tmp_path / "other", seed=5)
+    clean = do(run, dataset, model, tmp_path, depth=4)
     monkeypatch.setattr(module.Shards, "remove", lambda self: None)
     one = do(run, dataset, model, tmp_path)
     assert do(run, dataset, other, tmp_path) != one
+    do(run, dataset, model, tmp_path)
+    assert do(run, dataset, model, tmp_path, depth=4) == clean
 
 
 def test_a_document_or_a_query_of_another_collection_is_refused(run, dataset, model, tmp_path):
