@@ -9,6 +9,7 @@ from denseflow.encoder import load_encoder, tokenize
 from denseflow.negatives.training_file import TrainingExample, TrainingSet
 from denseflow.train.batches import Batches
 from denseflow.train.examples import Draw
+from denseflow.train.pieces import cut_pieces
 from denseflow.train.tokens import Tokens
 
 PASSAGES = [
@@ -151,3 +152,21 @@ def test_each_piece_has_a_seed_of_its_own_that_depends_on_seed_and_epoch(model):
 
     assert len({*seeds(made, 0), *seeds(made, 1), *seeds(other, 0)}) == 3 * 5  # three query and two passage pieces
     assert seeds(made, 0) == seeds(made, 0)
+
+
+def cut(lengths, micro_batch=None):
+    return [(piece.start, piece.stop) for piece in cut_pieces(lengths, micro_batch)]
+
+
+def test_a_piece_has_32_texts_or_fewer():
+    assert cut([5] * 70) == [(0, 32), (32, 64), (64, 70)]
+    assert cut([5] * 70, 64) == cut([5] * 70)
+    assert cut([5] * 5, 2) == [(0, 2), (2, 4), (4, 5)]
+    assert cut([]) == []
+
+
+def test_a_piece_has_4096_tokens_or_fewer_unless_it_is_one_text():
+    assert cut([128] * 33) == [(0, 32), (32, 33)]
+    assert cut([256] * 33) == [(0, 16), (16, 32), (32, 33)]
+    assert cut([10, 200, 5000, 5000]) == [(0, 2), (2, 3), (3, 4)]
+    assert cut([5000, 10, 10]) == [(0, 1), (1, 3)]

@@ -16,9 +16,6 @@ from denseflow.train.grad_cache import Features
 from denseflow.train.losses.targets import Targets
 from denseflow.train.tokens import Tokens
 
-PIECE = 32
-"""Texts in a piece. The pieces, each with its own dropout seed, are the same with and without GradCache."""
-
 _DROPOUT = 3  # beside the kinds of draws of examples.py, which share the seed
 
 
@@ -48,7 +45,7 @@ class Batches:
             teacher_scores: What a teacher says of the queries' passages; None where nothing is distilled.
         """
         self.seed = seed
-        self.piece_size = min(PIECE, micro_batch or PIECE)
+        self.micro_batch = micro_batch
         contract = read_contract(model)
         texts = [passage_text(document, contract) for document in training_set.passages]
         first: dict[str, int] = {}
@@ -79,8 +76,8 @@ class Batches:
             for mask, known in ((relevant, self._relevant), (positives, self._positives)):
                 mask[row, [place for place, passage in enumerate(passages) if passage in known[draw.example]]] = True
         return {
-            "queries": self._seeded(self.queries.pieces([draw.example for draw in draws], self.piece_size), seeds),
-            "passages": self._seeded(self.passages.pieces(passages, self.piece_size), seeds),
+            "queries": self._seeded(self.queries.pieces([draw.example for draw in draws], self.micro_batch), seeds),
+            "passages": self._seeded(self.passages.pieces(passages, self.micro_batch), seeds),
             "targets": Targets(
                 positive=torch.tensor([column[texts[0]] for texts in drawn_texts]),
                 drawn=drawn,

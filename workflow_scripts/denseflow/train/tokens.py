@@ -7,6 +7,7 @@ from sentence_transformers import SentenceTransformer
 from denseflow.encoder import Kind
 from denseflow.token_rows import Row, pad_rows, row_length, tokenize_rows
 from denseflow.train.grad_cache import Features
+from denseflow.train.pieces import cut_pieces
 
 MOST_KEPT = 1_000_000
 """Texts whose token ids are kept; at 156 tokens they take 1.2 GB."""
@@ -31,12 +32,12 @@ class Tokens:
         """Tokens of each text, prefix and special tokens included."""
         return [row_length(row) for row in self._get(numbers)]
 
-    def pieces(self, numbers: Sequence[int], size: int) -> list[Features]:
-        """The texts in the order given, ``size`` a piece, each piece padded to its own longest text."""
+    def pieces(self, numbers: Sequence[int], micro_batch: int | None = None) -> list[Features]:
+        """The texts in the order given, cut by :func:`cut_pieces`, each piece padded to its own longest text."""
         rows = self._get(numbers)
         return [
-            {**self._shared, **pad_rows(self._model, rows[start : start + size], self._kind), "kind": self._kind}
-            for start in range(0, len(rows), size)
+            {**self._shared, **pad_rows(self._model, rows[piece], self._kind), "kind": self._kind}
+            for piece in cut_pieces([row_length(row) for row in rows], micro_batch)
         ]
 
     def _get(self, numbers: Sequence[int]) -> list[Row]:

@@ -12,9 +12,7 @@ from denseflow.cross_encoder import read_pair_contract, tokenize_pair_rows
 from denseflow.negatives.training_file import TrainingSet
 from denseflow.token_rows import pad_rows, row_length
 from denseflow.train.examples import Draw
-
-PIECE = 32
-"""Pairs in a piece. The pieces, each with its own dropout seed, are the same whatever micro-batch is set."""
+from denseflow.train.pieces import cut_pieces
 
 _DROPOUT = 3  # as in denseflow.train.batches: beside the kinds of draws that share the seed
 
@@ -38,7 +36,7 @@ class PairBatches:
             micro_batch: The most pairs a piece, where fewer than 32 are wanted. Smaller pieces draw other dropout.
         """
         self.model, self.seed, self.examples = model, seed, training_set.examples
-        self.piece_size = min(PIECE, micro_batch or PIECE)
+        self.micro_batch = micro_batch
         contract = read_pair_contract(model)
         self.texts = [passage_text(document, contract) for document in training_set.passages]
 
@@ -50,11 +48,11 @@ class PairBatches:
             for passage in (draw.positive, *draw.negatives)
         ]
         rows, common = tokenize_pair_rows(self.model, pairs)
-        order = np.argsort([row_length(row) for row in rows], kind="stable")
-        size = self.piece_size
+        lengths = [row_length(row) for row in rows]
+        order = np.argsort(lengths, kind="stable")
         pieces = [
-            {**common, **pad_rows(self.model, [rows[place] for place in order[start : start + size]])}
-            for start in range(0, len(order), size)
+            {**common, **pad_rows(self.model, [rows[place] for place in order[piece]])}
+            for piece in cut_pieces(sorted(lengths), self.micro_batch)
         ]
         first = draws[0]  # in no other batch
         seeds = np.random.SeedSequence([self.seed, first.epoch, first.index, _DROPOUT]).generate_state(len(pieces))
