@@ -21,17 +21,28 @@ def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "unfinished", "result"),
+    ("damage", "unfinished", "result", "manifest"),
     [
-        ("train/tuned", "work/train/tuned.seed0/*/step-*", "train/tuned/seed0/model/model.safetensors"),
-        ("encode/docs/tiny", "work/encode/docs.tiny.pretrained/*.npy", "encode/docs/tiny/pretrained/corpus.npy"),
+        (
+            "train/tuned",
+            "work/train/tuned.seed0/*/step-*",
+            "train/tuned/seed0/model/model.safetensors",
+            "train/tuned/seed0/manifest.json",
+        ),
+        (
+            "encode/docs/tiny",
+            "work/encode/docs.tiny.pretrained/*.npy",
+            "encode/docs/tiny/pretrained/corpus.npy",
+            "encode/docs/tiny/pretrained/corpus.manifest.json",
+        ),
     ],
 )
-def test_a_kill_in_the_middle_costs_nothing_but_time(workflow, damage, unfinished, result):
-    workflow.edit("config/models/tuned.yaml", "max_steps: 4", "max_steps: 60")
+def test_a_kill_in_the_middle_costs_nothing_but_time(workflow, damage, unfinished, result, manifest):
+    workflow.edit("config/models/tuned.yaml", "max_steps: 4", "max_steps: 40")
+    workflow.edit("config/models/tuned.yaml", "every_steps: 3", "every_steps: 30")
     workflow.edit("config/config.yaml", "experiments:", "checkpoint_minutes: 0.001\nencode_shard: 100\nexperiments:")
     results = workflow.folder / "results"
-    target = f"results/{result}"
+    target = f"results/{manifest}"
     workflow.make(target)
     expected = (results / result).read_bytes()
 
