@@ -230,3 +230,22 @@ def test_a_new_projection_learns_whatever_is_chosen(model, options):
     model.append(Dense(32, 8))
     choose_weights(model, {**options, "projection": 8}, seed=1)
     assert all(weights.requires_grad for weights in model[-1].parameters())
+
+
+def test_frozen_layers_keep_the_embeddings_and_the_lowest_layers_bit_for_bit(model, tiny_model):
+    trained(model, {"frozen_layers": 1})
+    names = changed(model, tiny_model)
+    assert names
+    assert all(".layer.1." in name for name in names)
+
+
+def test_with_the_embeddings_alone_frozen_all_layers_learn(model, tiny_model):
+    trained(model, {"frozen_layers": 0})
+    names = changed(model, tiny_model)
+    assert {name.split(".layer.")[1][0] for name in names} == {"0", "1"}
+    assert not any("embeddings" in name for name in names)
+
+
+def test_more_frozen_layers_than_there_are_is_an_error(model):
+    with pytest.raises(DenseflowError, match="the model has 2 layers, of which one must learn"):
+        choose_weights(model, {"frozen_layers": 2}, seed=1)

@@ -220,6 +220,9 @@ class Recipe(Section):
         "all", "What is trained: all weights, low-rank adapters, or the biases alone (Ben Zaken et al., 2021)",
         neutral="all",
     )  # fmt: skip
+    frozen_layers: int | None = option(
+        None, "Freeze the embeddings and so many of the lowest layers (Lee et al., 2019)", ge=0
+    )
     lora: LoRA | None = option(None, "The adapters, where `weights` is `lora`")
     batch_size: int = option(32, "Queries in a batch", ge=1)
     positive: Literal["random", "first"] = option(
@@ -276,6 +279,8 @@ class Recipe(Section):
                 "`negatives_per_query` is 0 and `loss.in_batch_negatives` is false, so that there are no negatives; "
                 "change one of them"
             )
+        if self.frozen_layers is not None and self.weights == "lora":
+            raise ValueError("`frozen_layers` does not go with `weights: lora`, which freezes every layer")
         return self
 
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from denseflow.errors import DenseflowError
 from denseflow.train.adapters import add_adapters, merge_adapters, write_adapter
+from denseflow.train.frozen_layers import freeze_layers
 
 LOG = logging.getLogger("denseflow")
 
@@ -67,14 +68,18 @@ def choose_weights(model: nn.Module, recipe: dict[str, Any], seed: int) -> Train
 
     Args:
         model: A model made of sentence-transformers' modules, its dropout set.
-        recipe: ``weights`` (all, lora, bitfit), ``lora`` (rank, alpha, dropout, targets, keep_adapter), ``projection``.
+        recipe: ``weights`` (all, lora, bitfit), ``lora`` (rank, alpha, dropout, targets, keep_adapter), ``projection``,
+            ``frozen_layers``.
         seed: Of the adapters' first weights, of which the model's vectors do not depend.
 
     Raises:
-        DenseflowError: A target is no linear layer of the model, or the model has no biases.
+        DenseflowError: A target is no linear layer of the model, the model has no biases, or too few layers.
     """
     kind = recipe.get("weights", "all")
     total = _count(model.parameters())
+    if "frozen_layers" in recipe:
+        for transformer in _learning_transformers(model).values():
+            freeze_layers(transformer, recipe["frozen_layers"])
     adapters: dict[str, nn.Module] = {}
     if kind != "all":
         transformers = _learning_transformers(model)
