@@ -21,7 +21,7 @@ _QUICK: dict[Callable, Callable] = {
 
 
 def quick_on_cpu(device: str | torch.device) -> AbstractContextManager[Any]:
-    """A context for forward and backward passes on ``device``.
+    """A context for an encoder's passes on ``device``, in training and without.
 
     On a CPU, float32 matrices are multiplied by oneDNN, and attention with dropout needs less time and memory; results
     are the same but for the order of sums, and for which values dropout drops. Elsewhere nothing changes, and neither

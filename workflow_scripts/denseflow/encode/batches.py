@@ -7,6 +7,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 
+from denseflow.cpu.quick import quick_on_cpu
 from denseflow.encoder import Kind, dimensions, embed
 from denseflow.token_rows import pad_rows, row_length, tokenize_rows
 
@@ -43,7 +44,7 @@ def encode_texts(
         batch_tokens = CPU_BATCH_TOKENS if model.device.type == "cpu" else GPU_BATCH_TOKENS
     rows, common = tokenize_rows(model, texts, kind)
     vectors = np.empty((len(texts), dimensions(model)), dtype=np.float32)
-    with torch.inference_mode():
+    with torch.inference_mode(), quick_on_cpu(model.device):
         for places in make_batches([row_length(row) for row in rows], batch_tokens):
             features = {**common, **pad_rows(model, [rows[place] for place in places], kind)}
             output = embed(model, batch_to_device(features, model.device), kind)

@@ -7,6 +7,7 @@ import torch
 from sentence_transformers import CrossEncoder
 from sentence_transformers.util import batch_to_device
 
+from denseflow.cpu.quick import quick_on_cpu
 from denseflow.cross_encoder import load_cross_encoder, pair_scores, read_pair_contract, tokenize_pair_rows
 from denseflow.encode.batches import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS, make_batches
 from denseflow.errors import DenseflowError
@@ -48,7 +49,7 @@ def score_pairs(
     if not pairs:
         return scores
     rows, common = tokenize_pair_rows(model, pairs)
-    with torch.inference_mode():
+    with torch.inference_mode(), quick_on_cpu(model.device):
         for places in make_batches([row_length(row) for row in rows], batch_tokens):
             features = {**common, **pad_rows(model, [rows[place] for place in places])}
             output = pair_scores(model, batch_to_device(features, model.device))
