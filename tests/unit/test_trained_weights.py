@@ -11,11 +11,13 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense
 from tiny_training import run, weights
 
+from denseflow.config.model import LoRA, Recipe
 from denseflow.encode.batches import encode_texts
 from denseflow.encoder import learns, load_encoder, save_encoder
 from denseflow.errors import DenseflowError
 from denseflow.train.encoders import shape_encoders
 from denseflow.train.trained_weights import TrainedWeights, choose_weights
+from denseflow.workflow.canonical import canonical
 
 TEXTS = ["what is milk", "cancer and risk of the heart", "not fruit with fish"]
 ADAPTERS: dict[str, Any] = {"weights": "lora", "lora": {"rank": 4, "alpha": 8.0, "dropout": 0.0}}
@@ -249,3 +251,10 @@ def test_with_the_embeddings_alone_frozen_all_layers_learn(model, tiny_model):
 def test_more_frozen_layers_than_there_are_is_an_error(model):
     with pytest.raises(DenseflowError, match="the model has 2 layers, of which one must learn"):
         choose_weights(model, {"frozen_layers": 2}, seed=1)
+
+
+def test_adapters_have_their_usual_options_where_none_are_given():
+    recipe = Recipe(weights="lora")
+    assert recipe.lora == LoRA()
+    assert json.loads(canonical(recipe))["lora"]["rank"] == LoRA().rank
+    assert "lora" not in json.loads(canonical(Recipe()))
