@@ -203,17 +203,17 @@ def test_alone_nothing_is_sent():
 
 
 def test_on_one_machine_torchrun_starts_the_processes():
-    command = torchrun_command(Path("/work/launch"), processes=4, nodes=1, environment={}, hosts=lambda listed: [])
-    assert command[1:4] == ["-m", "denseflow.train.torchrun", "/work/launch"]
+    command = torchrun_command(Path("/jobs/launch"), processes=4, nodes=1, environment={}, hosts=lambda listed: [])
+    assert command[1:4] == ["-m", "denseflow.train.torchrun", "/jobs/launch"]
     assert "--standalone" in command
     assert command[command.index("--nproc-per-node") + 1] == "4"
-    assert command[-3:] == ["-m", "denseflow.train.worker", "/work/launch"]
+    assert command[-3:] == ["-m", "denseflow.train.worker", "/jobs/launch"]
 
 
 def test_on_several_machines_srun_starts_a_torchrun_on_each_which_meet_on_the_first():
     slurm = {"SLURM_JOB_ID": "1234567", "SLURM_JOB_NODELIST": "gpu[07-08]"}
     command = torchrun_command(
-        Path("/work/launch"), processes=4, nodes=2, environment=slurm, hosts={"gpu[07-08]": ["gpu07", "gpu08"]}.get
+        Path("/jobs/launch"), processes=4, nodes=2, environment=slurm, hosts={"gpu[07-08]": ["gpu07", "gpu08"]}.get
     )
     assert command[0] == "srun"
     assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1"} < set(command)
