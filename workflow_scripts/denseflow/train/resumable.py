@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -45,7 +46,7 @@ class KeepsState(Protocol):
         ...
 
 
-class ResumableTrainer(Trainer):
+class ResumableTrainer(Trainer, ABC):
     """Trains any model on batches that are a function of (seed, epoch), so that a resumed training goes on exactly.
 
     The Trainer gives optimizer, schedule, accumulation, clipping, mixed precision and the restoring of their state. A
@@ -105,12 +106,12 @@ class ResumableTrainer(Trainer):
         """The batches of an epoch. accelerate has nothing to do to them on one device."""
         return _EpochLoader(self.draws, batch_sampler=self.plan, collate_fn=self.data_collator)
 
+    @abstractmethod
     def add_gradient(self, model: torch.nn.Module, inputs: dict[str, Any], weight: float) -> Tensor:
         """Add ``weight`` times the gradient of a batch's loss to the parameters; returns the loss, a scalar.
 
         Of several processes each adds its part of the gradient, and returns the loss of the whole batch.
         """
-        raise NotImplementedError
 
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
