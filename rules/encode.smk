@@ -17,7 +17,6 @@ rule encode_corpus:
         gpu=1,
         mem_mb=8000,
         runtime=1440,
-        shard=graph.registry.workflow.encode_shard,
     params:
         work=str(R / "work/encode/{dataset}.{model}.{variant}"),
         code=graph.code("encode_corpus", "encode"),

@@ -67,9 +67,24 @@ class PackageDocsSource(Section):
 Source = Annotated[IrDatasetsSource | BeirSource | PackageDocsSource, Field(discriminator="type")]
 
 
+class DatasetRun(Section):
+    """Where and with how much the stages run that read a whole collection. Changing these reruns nothing."""
+
+    encode_jobs: int = option(
+        1, "Jobs that share the encoding of the passages, each with a GPU where there is one", ge=1
+    )
+    search_gpus: int = option(0, "GPUs on which FAISS searches the passages; 0: the CPU", ge=0)
+    mem_mb: int | None = option(None, "Memory of the dataset, BM25, negatives and search stages' jobs, in MB", ge=1)
+    runtime: int | None = option(None, "Time limit of these stages' jobs, in minutes", ge=1)
+
+
 class Dataset(Section):
     """A collection: where it comes from, its splits and its language."""
 
     description: str = option("", "A line for people")
     source: Source = required("Where the collection comes from, by `type`")
     language: Name = option("en", "The documents' language as an ISO 639-1 code; chooses BM25's analyser")
+    documents: int | None = option(
+        None, "About how many documents it has, for the plan of a run that is not made yet", ge=1
+    )
+    run: DatasetRun = option(DatasetRun(), "Where and with how much it is worked on; changing this reruns nothing")

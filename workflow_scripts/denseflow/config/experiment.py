@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import field_validator, model_validator
 
+from denseflow.config.search_index import Index
 from denseflow.config.section import Name, Section, SplitName, Text, option, required
 from denseflow.evaluate.names import check_measure
 
@@ -37,11 +38,18 @@ class System(Section):
     bm25: Bm25 | None = option(None, "BM25 with these options; `{}` for the defaults")
     model: Name | None = option(None, "A name from config/models")
     rerank: Rerank | None = option(None, "Another system's results, reranked by a cross-encoder")
+    dimensions: int | None = option(
+        None, "With `model`: only so many first dimensions of its vectors are searched (Matryoshka)", ge=1
+    )
+    index: Index | None = option(None, "With `model`: an approximate FAISS index, by `type`; else search is exact")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if sum(kind is not None for kind in (self.bm25, self.model, self.rerank)) != 1:
             raise ValueError("give exactly one of `bm25`, `model` and `rerank`")
+        for key in ("dimensions", "index"):
+            if getattr(self, key) is not None and self.model is None:
+                raise ValueError(f"`{key}` goes with `model`, which searches vectors; leave it out")
         return self
 
 

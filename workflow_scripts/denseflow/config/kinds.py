@@ -116,6 +116,8 @@ def _check_chain(experiment: "Experiment", name: str, where: str) -> None:
 def _check_cross_encoder(model: "Model") -> None:
     if model.pretrained is not None and model.pretrained.passage is not None:
         raise ValueError("`pretrained.passage` is given, but a cross-encoder reads both texts itself; leave it out")
+    if model.encode != type(model.encode)():
+        raise ValueError("`encode` is given, but a cross-encoder has no vectors; leave it out")
     if model.trained is None:
         return
     recipe = model.trained.recipe

@@ -331,6 +331,17 @@ class Trained(Section):
         return self
 
 
+class Encoding(Section):
+    """How an encoder's vectors are computed and kept; changing these encodes again."""
+
+    precision: Literal["fp32", "fp16", "bf16"] = option(
+        "fp32", "What the encode stage computes in; fp16 and bf16 are quicker on a GPU", neutral="fp32"
+    )
+    storage: Literal["float32", "float16"] = option(
+        "float32", "What its vectors are kept as; float16 takes half the space", neutral="float32"
+    )
+
+
 class Run(Section):
     """Where and with how much a model runs. Changing these reruns nothing."""
 
@@ -343,8 +354,9 @@ class Run(Section):
     )
     nodes: int = option(1, "Machines that train together", ge=1)
     attention: Literal["eager", "sdpa", "flash_attention_2"] | None = option(
-        None, "The attention's implementation in training; transformers' choice where it is left out"
+        None, "The attention's implementation in training and encoding; transformers' choice where it is left out"
     )
+    compile: bool = option(False, "Whether torch.compile compiles the encoder before it encodes; worth it on a GPU")
     tensorboard: bool = option(False, "Whether training writes TensorBoard's files, to results/logs/tensorboard")
     wandb: bool = option(False, "Whether training reports to Weights & Biases, whose package must be installed")
     mem_mb: int | None = option(None, "Memory of training, in MB", ge=1)
@@ -367,6 +379,7 @@ class Model(Section):
     pretrained: Pretrained | None = option(None, "Where the model comes from")
     trained: Trained | None = option(None, "How the model is trained")
     contract: Contract = option(Contract(), "What differs from the contract in the model's folder")
+    encode: Encoding = option(Encoding(), "How its vectors are computed and kept; of no meaning for a cross-encoder")
     run: Run = option(Run(), "Where and with how much it runs; changing this reruns nothing")
 
     @model_validator(mode="after")

@@ -37,7 +37,7 @@ the working directory. For completion in an editor, begin a file with a comment 
 `# yaml-language-server: $schema=../schema/model.json`.
 
 A key is an option of exactly one stage: changing it reruns that stage and what follows from it. `description`, `run`,
-`checkpoint_minutes` and `encode_shard` rerun nothing.
+`documents` and `checkpoint_minutes` rerun nothing.
 """
 
 

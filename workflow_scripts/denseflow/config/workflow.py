@@ -13,7 +13,6 @@ class Workflow(Section):
     checkpoint_minutes: float = option(
         2.0, "Time between two checkpoints of a training; changing it reruns nothing", gt=0
     )
-    encode_shard: int = option(2000, "Passages in a restartable piece of encoding; changing it reruns nothing", ge=1)
 
     @field_validator("experiments", mode="before")
     @classmethod

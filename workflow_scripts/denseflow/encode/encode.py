@@ -179,6 +179,7 @@ def _write_manifest(folder: Path, name: str, shape: tuple[int, ...], facts: dict
         packages=PACKAGES,
         name=f"{name}.manifest.json",
         count=shape[0],
+        shards=[{"file": f"{name}.npy", "rows": shape[0]}],
         dimensions=shape[1],
         **facts,
     )

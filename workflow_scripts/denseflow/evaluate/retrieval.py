@@ -89,8 +89,8 @@ class Retrieval:
             corpus = self.encode_passages(model, advance)
         queries = encode_texts(model, list(self.queries.values()), "query")
         run = rank_vectors(
-            Vectors(self.files["query"], queries, list(self.queries), {}),
-            Vectors(self.files["passage"], corpus, [document.id for document in self.passages], {}),
+            Vectors.in_memory(self.files["query"], queries, list(self.queries)),
+            Vectors.in_memory(self.files["passage"], corpus, [document.id for document in self.passages]),
             depth=self.depth or _depth(measures),
             similarity=contract.similarity,
             threads=threads,

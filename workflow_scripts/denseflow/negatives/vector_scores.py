@@ -21,7 +21,8 @@ class VectorScores:
         """
         self._queries, self._corpus = read_vectors(queries_manifest), read_vectors(corpus_manifest)
         refuse_mismatch(self._queries, self._corpus)
-        refuse_not_finite(self._queries, self._queries.array, 0)
+        self._query_vectors = self._queries.whole()
+        refuse_not_finite(self._queries, self._query_vectors, 0)
         self._cosine = self._corpus.manifest["similarity"] == "cosine"
         self._query_rows = _rows(self._queries)
         self._corpus_rows = _rows(self._corpus)
@@ -35,9 +36,9 @@ class VectorScores:
         Raises:
             DenseflowError: One has no vector, or one that is not finite.
         """
-        query = self._queries.array[_row(self._queries, self._query_rows, query_id)]
+        query = self._query_vectors[_row(self._queries, self._query_rows, query_id)]
         rows = [_row(self._corpus, self._corpus_rows, document_id) for document_id in document_ids]
-        scores = exact_scores(query, self._corpus.array[rows], cosine=self._cosine)
+        scores = exact_scores(query, self._corpus.take(np.array(rows, dtype=np.int64)), cosine=self._cosine)
         if not np.isfinite(scores).all():
             first = int(np.argmin(np.isfinite(scores)))
             raise DenseflowError(

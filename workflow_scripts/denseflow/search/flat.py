@@ -92,7 +92,7 @@ def search(
         options={"depth": depth, "similarity": similarity},
         queries=len(queries.ids),
         documents=len(corpus.ids),
-        dimensions=corpus.array.shape[1],
+        dimensions=corpus.dimensions,
         inputs={"queries": sha256(queries_manifest), "corpus": sha256(corpus_manifest)},
         warnings=warnings,
     )
@@ -114,7 +114,7 @@ def rank_vectors(queries: Vectors, corpus: Vectors, *, depth: int, similarity: s
 
 def _warnings(queries: Vectors, flat: "_FlatSearch") -> list[str]:
     warnings = []
-    zero = int((~queries.array.any(axis=1)).sum())
+    zero = int((~queries.whole().any(axis=1)).sum())
     if zero or flat.zero_vectors:
         warnings.append(f"{zero} queries and {flat.zero_vectors} documents have a vector of zeros only")
     if flat.unresolved:
@@ -133,7 +133,7 @@ class _FlatSearch:
         self.cosine = cosine
         self.quiet = quiet
         faiss.omp_set_num_threads(threads)
-        self.block_rows = max(1, block_bytes // (4 * corpus.array.shape[1]))
+        self.block_rows = max(1, block_bytes // (4 * corpus.dimensions))
         self.longest = 0.0
         self.zero_vectors = 0
         self.unresolved = 0
@@ -143,7 +143,7 @@ class _FlatSearch:
         self._check()
 
     def _check(self) -> None:
-        for start, block in self._raw_blocks():
+        for start, block in self.corpus.blocks(self.block_rows):
             refuse_not_finite(self.corpus, block, start)
             lengths = norms(block)
             self.longest = max(self.longest, float(lengths.max()))
@@ -151,15 +151,16 @@ class _FlatSearch:
 
     def listed(self, queries: Vectors, depth: int) -> Iterator[tuple[str, list[str], list[float]]]:
         """Yield each query's id with its documents' ids, best first, and their scores."""
-        refuse_not_finite(queries, queries.array, 0)
-        for query, ranking in zip(queries.ids, self.rank(queries.array, depth), strict=True):
+        vectors = queries.whole()
+        refuse_not_finite(queries, vectors, 0)
+        for query, ranking in zip(queries.ids, self.rank(vectors, depth), strict=True):
             yield query, [self.corpus.ids[row] for row in ranking.rows], ranking.scores.tolist()
 
     def rank(self, queries: np.ndarray, depth: int) -> list[_Ranking]:
         """The ``depth`` best documents for each row of ``queries``, best first."""
         if not self.cosine and self.longest * norms(queries).max(initial=0.0) > np.finfo(np.float32).max:
             raise DenseflowError(f"{self.corpus.path}: inner products may be beyond float32; normalise the vectors")
-        documents = len(self.corpus.array)
+        documents = len(self.corpus)
         rankings: list[_Ranking | None] = [None] * len(queries)
         pending = np.arange(len(queries))
         count = min(documents, depth + _MARGIN)
@@ -185,9 +186,9 @@ class _FlatSearch:
         wanted = self._prepared(queries)
         best = np.empty((len(queries), 0), dtype=np.float32)
         best_rows = np.empty((len(queries), 0), dtype=np.int64)
-        shown = progress(f"passages searched for {len(queries)} queries", len(self.corpus.array))
+        shown = progress(f"passages searched for {len(queries)} queries", len(self.corpus))
         with nullcontext(lambda count: None) if self.quiet else shown as advance:
-            for start, block in self._raw_blocks():
+            for start, block in self.corpus.blocks(self.block_rows):
                 index = faiss.IndexFlatIP(block.shape[1])
                 index.add(self._prepared(block))
                 scores, rows = index.search(wanted, min(count, len(block)))
@@ -199,7 +200,7 @@ class _FlatSearch:
 
     def _exact(self, query: np.ndarray, rows: np.ndarray, depth: int) -> _Ranking:
         rows = np.sort(rows)
-        scores = exact_scores(query, self.corpus.array[rows], cosine=self.cosine)
+        scores = exact_scores(query, self.corpus.take(rows), cosine=self.cosine)
         order = np.lexsort((self.tie_order[rows], -scores))[:depth]
         return _Ranking(rows[order], scores[order])
 
@@ -207,10 +208,6 @@ class _FlatSearch:
         """What FAISS's float32 sums may be off by: about u sqrt(n) |q| |d| (Higham and Mary, 2019), eight times."""
         lengths = 1.0 if self.cosine else float(norms(query[np.newaxis])[0]) * self.longest
         return 8 * 2.0**-24 * len(query) ** 0.5 * lengths
-
-    def _raw_blocks(self) -> Iterator[tuple[int, np.ndarray]]:
-        for start in range(0, len(self.corpus.array), self.block_rows):
-            yield start, np.ascontiguousarray(self.corpus.array[start : start + self.block_rows])
 
     def _prepared(self, vectors: np.ndarray) -> np.ndarray:
         vectors = np.ascontiguousarray(vectors)

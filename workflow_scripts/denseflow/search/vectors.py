@@ -1,40 +1,147 @@
-"""The vectors of the encode stage: NAME.npy and NAME.ids, beside NAME.manifest.json."""
+"""The vectors of the encode stage: shards of rows in .npy files and NAME.ids, beside NAME.manifest.json.
 
+The manifest's ``shards`` lists the files in the order of their rows, each with its number of rows; the ids stand one a
+line, in the same order. No more than a few shards are ever open, however many there are.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from denseflow.errors import DenseflowError
-from denseflow.files import read_lines
+from denseflow.files import read_lines, sha256
 from denseflow.manifest import read_manifest
 
+SHARDS = "shards"
+"""The manifest's key: a list of {"file": name beside the manifest, "rows": how many}."""
+
 _SUFFIX = ".manifest.json"
+_OPEN = 256
+"""Shards that are mapped at once; systems allow a thousand open files."""
 
 
-class Vectors(NamedTuple):
-    """Vectors with their ids, row by row."""
+class Vectors:
+    """Vectors with their ids, row by row, however many files they are in.
 
-    path: Path
-    array: np.ndarray
-    """float32, shape (n, dimensions), mapped from the disk and read-only."""
-    ids: list[str]
-    manifest: dict[str, Any]
+    Attributes:
+        path: The file or folder to name in errors.
+        ids: One a row.
+        manifest: Of the encode stage; empty for vectors in memory.
+        dimensions: Columns that are looked at.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        rows: Sequence[int],
+        load: Callable[[int], np.ndarray],
+        ids: Sequence[str],
+        dimensions: int,
+        manifest: dict[str, Any],
+    ) -> None:
+        """Args:
+        path: The file or folder to name in errors.
+        rows: How many rows each shard has, in order.
+        load: Gives a shard by its place, shape (rows, at least ``dimensions``).
+        ids: One a row.
+        dimensions: Columns to look at, from the first on.
+        manifest: Of the encode stage.
+        """
+        self.path, self.ids, self.manifest, self.dimensions = path, ids, manifest, dimensions
+        self._rows, self._load = list(rows), load
+        self._ends = np.cumsum(self._rows, dtype=np.int64)
+
+    @classmethod
+    def in_memory(cls, path: Path, array: np.ndarray, ids: Sequence[str]) -> "Vectors":
+        """Vectors that are in no file, float32, shape (n, dimensions)."""
+        return cls(path, [len(array)], lambda _: array, ids, array.shape[1], {})
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def cut(self, dimensions: int) -> "Vectors":
+        """The first ``dimensions`` columns of the same rows (Matryoshka; Kusupati et al., 2022).
+
+        Raises:
+            DenseflowError: There are not as many.
+        """
+        if dimensions > self.dimensions:
+            raise DenseflowError(
+                f"{self.path}: {dimensions} dimensions are asked for, but the vectors have {self.dimensions}; lower "
+                "the system's `dimensions`"
+            )
+        return Vectors(self.path, self._rows, self._load, self.ids, dimensions, self.manifest)
+
+    def blocks(self, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (place of the first row, float32 of shape (at most ``rows``, dimensions)), all rows in order.
+
+        Raises:
+            DenseflowError: A shard is missing or altered.
+        """
+        for start in range(0, len(self), rows):
+            stop = min(start + rows, len(self))
+            yield start, self._between(start, stop)
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """The vectors of some rows, in any order: float32, shape (rows, dimensions).
+
+        Raises:
+            DenseflowError: A shard is missing or altered.
+        """
+        taken = np.empty((len(rows), self.dimensions), dtype=np.float32)
+        shards = np.searchsorted(self._ends, rows, side="right")
+        for shard in np.unique(shards):
+            places = np.flatnonzero(shards == shard)
+            first = self._ends[shard] - self._rows[shard]
+            taken[places] = self._load(int(shard))[rows[places] - first, : self.dimensions]
+        return taken
+
+    def whole(self) -> np.ndarray:
+        """All vectors, float32, shape (n, dimensions)."""
+        return self._between(0, len(self))
+
+    def _between(self, start: int, stop: int) -> np.ndarray:
+        block = np.empty((stop - start, self.dimensions), dtype=np.float32)
+        shard = int(np.searchsorted(self._ends, start, side="right"))
+        while start < stop:
+            first = int(self._ends[shard]) - self._rows[shard]
+            end = min(stop, int(self._ends[shard]))
+            at = end - stop
+            block[len(block) + start - stop : len(block) + at] = self._load(shard)[
+                start - first : end - first, : self.dimensions
+            ]
+            start, shard = end, shard + 1
+        return block
 
 
 def read_vectors(manifest: Path) -> Vectors:
-    """Open NAME.npy and NAME.ids of a NAME.manifest.json, checked against it.
+    """Open the vectors of a NAME.manifest.json; each shard is compared with its sha256 when it is first read.
 
     Raises:
-        DenseflowError: A file is missing, altered or no float32 matrix, ids and rows differ in number, or an id is
-            repeated or has a space in it (which TREC's run format cannot hold).
+        DenseflowError: A file is missing, altered or no matrix of float32 or float16, ids and rows differ in number, or
+            an id is repeated or has a space in it (which TREC's run format cannot hold).
     """
-    facts = read_manifest(manifest)
+    facts = read_manifest(manifest, check=False)
     stem = manifest.name.removesuffix(_SUFFIX)
-    path = manifest.with_name(f"{stem}.npy")
-    array = _map(path)
-    ids = _read_ids(manifest.with_name(f"{stem}.ids"), len(array))
-    return Vectors(path, array, ids, facts)
+    ids_file = manifest.with_name(f"{stem}.ids")
+    shards, dimensions = facts[SHARDS], facts["dimensions"]
+    rows = [shard["rows"] for shard in shards]
+    _refuse_altered(ids_file, facts["files"])
+    ids = _read_ids(ids_file, sum(rows))
+    checked: set[int] = set()
+
+    @lru_cache(_OPEN)
+    def load(place: int) -> np.ndarray:
+        path = manifest.with_name(stem).parent / shards[place]["file"]
+        if place not in checked:
+            _refuse_altered(path, facts["files"], shards[place]["file"])
+            checked.add(place)
+        return _map(path, (rows[place], dimensions))
+
+    return Vectors(manifest.with_name(stem), rows, load, ids, dimensions, facts)
 
 
 def refuse_not_finite(vectors: Vectors, block: np.ndarray, start: int) -> None:
@@ -58,11 +165,11 @@ def refuse_mismatch(queries: Vectors, corpus: Vectors) -> None:
     Raises:
         DenseflowError: There are no passages, the dimensions differ, or the manifests name other models or data sets.
     """
-    if not len(corpus.array):
+    if not len(corpus):
         raise DenseflowError(f"{corpus.path}: no vectors; the corpus is empty. Check the dataset")
-    if queries.array.shape[1] != corpus.array.shape[1]:
+    if queries.dimensions != corpus.dimensions:
         raise DenseflowError(
-            f"{queries.path}: {queries.array.shape[1]} dimensions, but {corpus.path} has {corpus.array.shape[1]}; "
+            f"{queries.path}: {queries.dimensions} dimensions, but {corpus.path} has {corpus.dimensions}; "
             "encode both with the same model"
         )
     for key in ("model", "dataset"):
@@ -73,14 +180,27 @@ def refuse_mismatch(queries: Vectors, corpus: Vectors) -> None:
             )
 
 
-def _map(path: Path) -> np.ndarray:
+def _refuse_altered(path: Path, files: dict[str, Any], name: str | None = None) -> None:
+    expected = files[name or path.name]["sha256"]
+    if not path.is_file():
+        raise DenseflowError(f"{path}: missing, but listed in its manifest; run the workflow to make it again")
+    found = sha256(path)
+    if found != expected:
+        raise DenseflowError(
+            f"{path}: sha256 {found} differs from {expected} in its manifest; the file was changed after it was made. "
+            "Run the workflow to make it again"
+        )
+
+
+def _map(path: Path, shape: tuple[int, int]) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DenseflowError(f"{path}: no readable .npy file ({error}); delete it and encode again") from None
-    if array.ndim != 2 or array.dtype != np.float32:
+    if array.shape != shape or array.dtype not in (np.float32, np.float16):
         raise DenseflowError(
-            f"{path}: {array.dtype} of shape {array.shape}, expected float32 of shape (texts, dimensions); encode again"
+            f"{path}: {array.dtype} of shape {array.shape}, expected float32 or float16 of shape {shape}, as its "
+            "manifest says; encode again"
         )
     return array
 
