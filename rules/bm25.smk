@@ -11,8 +11,8 @@ rule bm25_index:
         "../envs/bm25.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=grown(4000, of_dataset("mem_mb")),
+        runtime=grown(240, of_dataset("runtime")),
     params:
         code=graph.code("bm25_index", "bm25"),
     script:
@@ -38,8 +38,8 @@ rule bm25_search:
         "../envs/bm25.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grown(4000, of_dataset("mem_mb")),
+        runtime=grown(120, of_dataset("runtime")),
     params:
         code=graph.code("bm25_search", "bm25"),
     script:

@@ -32,6 +32,24 @@ for file in [file for files in damaged.values() for file in files]:
     )
 
 
+def grown(base, given=lambda wildcards: None):
+    """A resource that grows with the attempt, so that a job that was killed for want of it gets more when it is retried.
+
+    What ``given`` finds in the configuration comes before ``base``.
+    """
+    return lambda wildcards, attempt: attempt * (given(wildcards) or base)
+
+
+def of_dataset(key):
+    return lambda wildcards: getattr(
+        graph.registry.datasets[wildcards.dataset].run, key
+    )
+
+
+def of_model(key):
+    return lambda wildcards: getattr(graph.model_run(wildcards.model), key)
+
+
 def tables_of_checkpoints():
     try:
         return forcing(workflow.dag, damaged, checkpoint_tables(graph))

@@ -10,8 +10,8 @@ rule dataset:
         "../envs/dataset.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grown(4000, of_dataset("mem_mb")),
+        runtime=grown(120, of_dataset("runtime")),
     params:
         options=lambda wildcards: graph.dataset_options(wildcards.dataset),
         code=graph.code("dataset", "dataset"),

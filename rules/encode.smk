@@ -15,7 +15,7 @@ rule encode_corpus:
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=grown(8000),
         runtime=1440,
     params:
         work=str(R / "work/encode/{dataset}.{model}.{variant}"),
@@ -41,8 +41,8 @@ rule encode_queries:
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=grown(8000),
+        runtime=grown(120),
     params:
         code=graph.code("encode_queries", "encode"),
     script:

@@ -13,8 +13,8 @@ rule evaluate:
         "../envs/evaluate.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grown(4000),
+        runtime=grown(60),
     params:
         options=lambda wildcards: graph.evaluate_options(wildcards.experiment),
         code=graph.code("evaluate", "evaluate"),

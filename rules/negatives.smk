@@ -16,8 +16,8 @@ rule negatives:
         "../envs/negatives.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=grown(8000, of_dataset("mem_mb")),
+        runtime=grown(120, of_dataset("runtime")),
     params:
         options=lambda wildcards: graph.mining(
             wildcards.dataset, wildcards.split, wildcards.negatives
@@ -53,7 +53,7 @@ rule teacher_scores:
     threads: lambda wildcards: graph.model_run(wildcards.teacher).threads or 8
     resources:
         gpu=lambda wildcards: int(graph.registry.cross_encoder(wildcards.teacher)),
-        mem_mb=8000,
+        mem_mb=grown(8000),
         runtime=1440,
     params:
         work=str(R / "work/negatives/{dataset}.{split}.{negatives}.{teacher}.{variant}"),

@@ -18,8 +18,8 @@ rule report:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grown(4000),
+        runtime=grown(60),
     params:
         options=lambda wildcards: graph.report_options(wildcards.experiment),
         code=graph.code("report", "report"),
@@ -44,8 +44,8 @@ rule model_card:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grown(4000),
+        runtime=grown(60),
     params:
         options=lambda wildcards: card_options(
             graph, wildcards.experiment, wildcards.model

@@ -14,8 +14,8 @@ rule search:
         "../envs/search.yaml"
     threads: 4
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=grown(8000, of_dataset("mem_mb")),
+        runtime=grown(120, of_dataset("runtime")),
     params:
         code=graph.code("search", "search"),
     script:
@@ -50,7 +50,7 @@ rule rerank:
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=grown(8000),
         runtime=1440,
     params:
         work=str(

@@ -10,8 +10,8 @@ rule pretrained:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=grown(8000),
+        runtime=grown(120),
     params:
         options=lambda wildcards: graph.pretrained_options(wildcards.model),
         revisions=str(R / "work/revisions/{model}.json"),
@@ -44,7 +44,7 @@ rule train:
         gpu=lambda wildcards: graph.model_run(wildcards.model).gpus,
         processes=lambda wildcards: graph.model_run(wildcards.model).processes,
         nodes=lambda wildcards: graph.model_run(wildcards.model).nodes,
-        mem_mb=lambda wildcards: graph.model_run(wildcards.model).mem_mb or 16000,
+        mem_mb=grown(16000, of_model("mem_mb")),
         runtime=lambda wildcards: graph.model_run(wildcards.model).runtime or 1440,
         attention=lambda wildcards: (
             graph.model_run(wildcards.model).attention or "default"
@@ -81,7 +81,7 @@ rule score_checkpoints:
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=grown(8000),
         runtime=1440,
     params:
         options=lambda wildcards: checkpoint_options(graph, wildcards.split),
