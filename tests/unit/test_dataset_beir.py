@@ -126,7 +126,7 @@ def test_a_line_that_is_not_json_is_named(collection, tmp_path):
 
 def test_a_repeated_document_id_is_named_with_its_lines(collection, tmp_path):
     (collection / "corpus.jsonl").write_text(jsonl([*CORPUS, CORPUS[1]]))
-    fails(collection, tmp_path, r"corpus\.jsonl, line 4: _id 'd2' was used in line 2")
+    fails(collection, tmp_path, r"fruit: document 'd2' comes twice, as the collection's number 2 and 4")
 
 
 def test_a_repeated_query_id_is_named_with_its_lines(collection, tmp_path):

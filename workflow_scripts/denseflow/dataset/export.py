@@ -10,6 +10,7 @@ from denseflow.collection import QRELS_HEADER
 from denseflow.dataset import beir, ir_datasets, package_docs
 from denseflow.dataset.collection_source import SourceCollection, Split, examples
 from denseflow.dataset.lengths import Lengths
+from denseflow.dataset.unique_ids import UniqueIds
 from denseflow.errors import DenseflowError
 from denseflow.files import atomic_path, write_jsonl
 from denseflow.manifest import NAME, write_manifest
@@ -19,6 +20,9 @@ SOURCES = {
     "beir": beir.open_collection,
     "package_docs": package_docs.open_collection,
 }
+
+EXAMPLES = 4
+"""Ids kept to show three, and whether there are more."""
 
 
 def export(source: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -74,13 +78,14 @@ def _write(collection: SourceCollection, folder: Path) -> dict[str, Any]:
         warnings += _split_warnings(name, split)
         judged[name] = {document_id for levels in split.qrels.values() for document_id in levels}
         texts[name] = {" ".join(text.casefold().split()): query_id for query_id, text in split.queries.items()}
-    corpus = _Corpus(collection)
+    corpus = _Corpus(collection, set().union(*judged.values()))
     documents = write_jsonl(folder / "corpus.jsonl", corpus.rows())
     if not documents:
         raise DenseflowError(f"{collection.origin}: no documents; check the source's corpus file or its id")
     warnings += corpus.warnings()
+    corpus.refuse_repeated()
     for name, ids in judged.items():
-        unknown = sorted(ids - corpus.ids)
+        unknown = sorted(ids & corpus.missing)
         if unknown:
             warnings.append(
                 f"{name}: {len(unknown)} documents are judged but not in the corpus ({examples(unknown)}); the "
@@ -95,33 +100,47 @@ def _write(collection: SourceCollection, folder: Path) -> dict[str, Any]:
 
 
 class _Corpus:
-    """The rows of corpus.jsonl; of what passes through only the ids and the lengths are kept."""
+    """The rows of corpus.jsonl; of what passes through only the ids' hashes and the lengths are kept.
 
-    def __init__(self, collection: SourceCollection) -> None:
+    Attributes:
+        missing: Of the ids that are judged, those that no document has had so far.
+    """
+
+    def __init__(self, collection: SourceCollection, judged: set[str]) -> None:
         self.collection = collection
-        self.ids: set[str] = set()
+        self.missing = judged
         self.lengths = Lengths()
-        self.empty: list[str] = []
+        self._ids = UniqueIds()
+        self._empty = 0
+        self._examples: list[str] = []
 
     def rows(self) -> Iterator[dict[str, str]]:
         for document in self.collection.documents():
-            if document.id in self.ids:
-                raise DenseflowError(
-                    f"{self.collection.origin}: document {document.id!r} comes twice; ids must be unique"
-                )
             _check_id(f"{self.collection.origin}: document", document.id)
             _check_text(f"{self.collection.origin}: document {document.id!r}", document.title + document.text)
-            self.ids.add(document.id)
+            self._ids.add(document.id)
+            self.missing.discard(document.id)
             both = f"{document.title} {document.text}".strip()
             self.lengths.add(both)
             if not both:
-                self.empty.append(document.id)
+                self._empty += 1
+                self._examples += [document.id] * (self._empty <= EXAMPLES)
             yield {"_id": document.id, "title": document.title, "text": document.text}
 
+    def refuse_repeated(self) -> None:
+        """Refuse a collection in which an id came twice."""
+        repeated = self._ids.repeated(document.id for document in self.collection.documents())
+        if repeated is not None:
+            name, first, second = repeated
+            raise DenseflowError(
+                f"{self.collection.origin}: document {name!r} comes twice, as the collection's number {first} and "
+                f"{second}; ids must be unique"
+            )
+
     def warnings(self) -> list[str]:
-        if not self.empty:
+        if not self._empty:
             return []
-        return [f"{len(self.empty)} documents have neither a title nor a text ({examples(self.empty)})"]
+        return [f"{self._empty} documents have neither a title nor a text ({examples(self._examples)})"]
 
 
 def _write_split(folder: Path, name: str, split: Split) -> tuple[dict[str, int], dict[str, Any]]:
