@@ -3,7 +3,6 @@ rule encode_corpus:
         dataset=R / "dataset/{dataset}/manifest.json",
         model=R / "train/{model}/{variant}/manifest.json",
     output:
-        vectors=R / "encode/{dataset}/{model}/{variant}/corpus.npy",
         ids=R / "encode/{dataset}/{model}/{variant}/corpus.ids",
         manifest=R / "encode/{dataset}/{model}/{variant}/corpus.manifest.json",
     log:
@@ -11,14 +10,13 @@ rule encode_corpus:
     benchmark:
         R / "benchmarks/encode/{dataset}.{model}.{variant}.corpus.tsv"
     conda:
-        "../envs/encode.yaml"
+        graph.environment("encode")
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
         gpu=1,
         mem_mb=grown(8000),
         runtime=1440,
     params:
-        work=str(R / "work/encode/{dataset}.{model}.{variant}"),
         code=graph.code("encode_corpus", "encode"),
     script:
         "../workflow_scripts/encode_corpus.py"
@@ -37,7 +35,7 @@ rule encode_queries:
     benchmark:
         R / "benchmarks/encode/{dataset}.{model}.{variant}.queries.{split}.tsv"
     conda:
-        "../envs/encode.yaml"
+        graph.environment("encode")
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
         gpu=1,

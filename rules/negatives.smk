@@ -49,7 +49,7 @@ rule teacher_scores:
             / "benchmarks/negatives/{dataset}.{split}.{negatives}.scores.{teacher}.{variant}.tsv"
         )
     conda:
-        "../envs/encode.yaml"
+        graph.environment("encode")
     threads: lambda wildcards: graph.model_run(wildcards.teacher).threads or 8
     resources:
         gpu=lambda wildcards: int(graph.registry.cross_encoder(wildcards.teacher)),

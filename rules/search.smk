@@ -11,7 +11,7 @@ rule search:
     benchmark:
         R / "benchmarks/search/{dataset}.{model}.{variant}.{split}.top{depth}.tsv"
     conda:
-        "../envs/search.yaml"
+        graph.environment("search")
     threads: 4
     resources:
         mem_mb=grown(8000, of_dataset("mem_mb")),
@@ -46,7 +46,7 @@ rule rerank:
         reranked=r"\d+",
         base=r"(bm25|search)/.+",
     conda:
-        "../envs/encode.yaml"
+        graph.environment("encode")
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
         gpu=1,

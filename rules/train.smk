@@ -7,7 +7,7 @@ rule pretrained:
     benchmark:
         R / "benchmarks/train/{model}.pretrained.tsv"
     conda:
-        "../envs/train.yaml"
+        graph.environment("train")
     threads: 1
     resources:
         mem_mb=grown(8000),
@@ -38,7 +38,7 @@ rule train:
     benchmark:
         R / "benchmarks/train/{model}.seed{seed}.tsv"
     conda:
-        "../envs/train.yaml"
+        graph.environment("train")
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
         gpu=lambda wildcards: graph.model_run(wildcards.model).gpus,
@@ -77,7 +77,7 @@ rule score_checkpoints:
     benchmark:
         R / "benchmarks/train/{model}.seed{seed}.checkpoints.{dataset}.{split}.tsv"
     conda:
-        "../envs/train.yaml"
+        graph.environment("train")
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
         gpu=1,

@@ -86,6 +86,17 @@ def test_a_pin_counts_the_same_from_conda_and_from_pip(project):
     assert pins(project / "env.yaml") == pinned
 
 
+def test_the_index_a_pin_file_and_a_pin_told_twice_do_not_count(project):
+    pinned = pins(project / "env.yaml")
+    pins.cache_clear()
+    (project / "env.yaml").write_text(
+        "dependencies: [python=3.11, {pip: [--extra-index-url https://example.org/cpu, torch==2.13.0]}]\n"
+    )
+    (project / "env.post-deploy.sh").write_text("pip install torch==2.13.0\n")
+    (project / "env.linux-64.pin.txt").write_text("@EXPLICIT\nhttps://example.org/linux-64/python-3.11.9-0.conda\n")
+    assert pins(project / "env.yaml") == pinned
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_no_stage_reaches_the_configuration_or_the_workflow(script):
     reached = reached_modules(script)

@@ -46,15 +46,19 @@ def reached_modules(script: Path, unused: tuple[str, ...] = ()) -> dict[str, Pat
 
 @cache
 def pins(environment: Path) -> tuple[str, ...]:
-    """The pinned packages of a conda environment file and its post-deploy script, sorted, in pip's spelling."""
-    found: list[str] = []
+    """The pinned packages of a conda environment file and its post-deploy script, sorted, in pip's spelling.
+
+    From which index or build they come (pip's options, a pin file beside it) does not count.
+    """
+    found: set[str] = set()
     for entry in yaml.safe_load(environment.read_text(encoding="utf-8"))["dependencies"]:
         for requirement in entry["pip"] if isinstance(entry, dict) else [entry]:
             name, _, version = requirement.replace("==", "=").partition("=")
-            found.append(f"{name.strip().lower().replace('_', '-')}=={version.strip()}")
+            if not name.startswith("-"):
+                found.add(f"{name.strip().lower().replace('_', '-')}=={version.strip()}")
     script = environment.with_suffix(".post-deploy.sh")
     if script.is_file():
-        found += re.findall(r"[\w-]+==[\w.]+", script.read_text(encoding="utf-8"))
+        found.update(re.findall(r"[\w-]+==[\w.]+", script.read_text(encoding="utf-8")))
     return tuple(sorted(found))
 
 

@@ -54,6 +54,15 @@ class Graph:
         scripts, environments = self._base / "workflow_scripts", self._base / "envs"
         return fingerprint(scripts / f"{script}.py", environments / f"{stage}.yaml", unused)
 
+    def environment(self, stage: str) -> str:
+        """The conda environment file of a stage that may use a GPU, as seen from the rule files.
+
+        Which of its two variants a machine needs is no reason to run anything again: :meth:`code` takes the pins of
+        the plain one.
+        """
+        folder = "gpu/" if self.registry.workflow.environments == "gpu" else ""
+        return f"../envs/{folder}{stage}.yaml"
+
     def train_code(self, name: str) -> str:
         """The fingerprint of a training, of the modules for the model's kind alone; that of searching and scoring
         counts where the recipe scores on the way.
