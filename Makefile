@@ -1,17 +1,20 @@
 # make quickstart   sets everything up and runs the main job on the embedded collection
 # make test         sets up what the tests need on top and runs all of them
 # make nfcorpus     NFCorpus with all-MiniLM-L6-v2
+# make pins         pins the conda environments to their builds (envs/*.linux-64.pin.txt), where a channel can be reached
+# GPU=1 takes torch and FAISS for NVIDIA GPUs (requirements-gpu.txt), of the same versions.
 # PIP_OPTIONS="--extra-index-url https://download.pytorch.org/whl/cpu" takes torch without CUDA, where pip would not.
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
 PIP_OPTIONS ?=
+GPU ?= 0
 
 BIN := $(abspath $(VENV))/bin
-RUN := $(VENV)/.installed-run
+RUN := $(VENV)/.installed-run$(if $(filter 1,$(GPU)),-gpu)
 DEV := $(VENV)/.installed-dev
 
-.PHONY: setup quickstart nfcorpus test check format docs clean
+.PHONY: setup quickstart nfcorpus test check format docs pins clean
 
 setup: $(RUN)
 
@@ -38,6 +41,9 @@ format: $(DEV)
 docs: $(DEV)
 	cd workflow_scripts && $(BIN)/python -m denseflow.config.reference
 
+pins: $(DEV)
+	cd workflow_scripts && $(BIN)/python -m denseflow.workflow.conda_pins
+
 clean:
 	rm -rf .snakemake .pytest_cache .ruff_cache .mypy_cache
 
@@ -46,10 +52,22 @@ $(VENV)/bin/python:
 	  { echo "Denseflow needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(RUN): requirements.lock requirements-pyserini.txt | $(VENV)/bin/python
+# In a GPU's environment stands faiss-gpu for faiss-cpu: both hold the module `faiss`.
+$(VENV)/.installed-run-gpu: requirements.lock requirements-gpu.txt requirements-pyserini.txt | $(VENV)/bin/python
+	@echo "Installing what requirements.lock pins into $(VENV), with CUDA; this takes several minutes."
+	grep -v '^faiss-cpu==' requirements.lock > $(VENV)/requirements.lock
+	$(BIN)/python -m pip uninstall -qq --yes faiss-cpu torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) -r $(VENV)/requirements.lock -r requirements-gpu.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) --no-deps -r requirements-pyserini.txt
+	rm -f $(VENV)/.installed-run
+	touch $@
+
+$(VENV)/.installed-run: requirements.lock requirements-pyserini.txt | $(VENV)/bin/python
 	@echo "Installing what requirements.lock pins into $(VENV); this takes a few minutes."
+	$(BIN)/python -m pip uninstall -qq --yes faiss-gpu
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) --no-deps -r requirements-pyserini.txt
+	rm -f $@-gpu
 	touch $@
 
 $(DEV): requirements-dev.lock $(RUN)

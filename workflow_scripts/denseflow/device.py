@@ -131,7 +131,8 @@ def lease_gpus(
     raise DenseflowError(
         f"a GPU was granted and there is one ({', '.join(found)}), but torch cannot use it: torch {torch.__version__} "
         f"{build}; it says: {facts.reason or 'nothing'}. Install a torch that fits the driver (nvidia-smi shows its "
-        "version; see https://pytorch.org/get-started/locally), or compute on the CPU with --resources gpu=0"
+        "version; `make GPU=1` or, with --sdm conda, `environments: gpu` in config/config.yaml), or compute on the CPU "
+        "with --resources gpu=0"
     )
 
 

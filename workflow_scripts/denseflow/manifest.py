@@ -11,6 +11,9 @@ from denseflow.files import sha256, write_json
 
 NAME = "manifest.json"
 
+OTHER_BUILDS = {"faiss-cpu": "faiss-gpu"}
+"""Packages that are another's build under a name of their own: what runs where the other is not installed."""
+
 
 def write_manifest(
     folder: Path,
@@ -31,18 +34,21 @@ def write_manifest(
         "files": {
             file: {"sha256": sha256(folder / file), "bytes": (folder / file).stat().st_size} for file in sorted(files)
         },
-        "versions": {package: _version(package) for package in sorted(packages)},
+        "versions": dict(_installed(package) for package in sorted(packages)),
         **facts,
     }
     write_json(folder / name, manifest)
     return manifest
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
+def _installed(package: str) -> tuple[str, str]:
+    """The name and version of a package, or of the build that stands in for it."""
+    for name in (package, OTHER_BUILDS.get(package, package)):
+        try:
+            return name, version(name)
+        except PackageNotFoundError:
+            continue
+    return package, "not installed"
 
 
 def read_manifest(path: Path, *, check: bool = True) -> dict[str, Any]:
