@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from denseflow.collection import Document
 from denseflow.errors import DenseflowError
 from denseflow.files import write_jsonl, write_text
 from denseflow.manifest import write_manifest
-from denseflow.negatives.candidates import Passages
 from denseflow.negatives.false_negatives import NearDuplicates, ScoreFilter
 from denseflow.negatives.mine import mine
+from denseflow.negatives.passages import Passages
 from denseflow.negatives.vector_scores import VectorScores
 from denseflow.run_file import read_run, write_run
 from denseflow.search.flat import search
@@ -63,7 +62,9 @@ class Mining:
             np.save(encoded / f"{part}.npy", vectors)
             (encoded / f"{part}.ids").write_text("".join(f"{i}\n" for i in ids))
             files = [f"{part}.npy", f"{part}.ids"]
-            write_manifest(encoded, "encode", files, name=f"{part}.manifest.json", similarity="dot")
+            shards = [{"file": f"{part}.npy", "rows": len(vectors)}]
+            facts = {"shards": shards, "dimensions": vectors.shape[1], "similarity": "dot"}
+            write_manifest(encoded, "encode", files, name=f"{part}.manifest.json", **facts)
         manifests = (encoded / "queries.train.manifest.json", encoded / "corpus.manifest.json")
         run = encoded / f"train.top{depth}.trec"
         search(*manifests, run, depth=depth, threads=1)
@@ -252,11 +253,12 @@ def test_the_audit_names_negatives_of_nearly_the_words_of_a_relevant_passage(min
     assert (row["query_id"], row["docid"], row["relevant_docid"], row["source"]) == ("q0", "d7", "d0", "0 dense m")
 
 
-def test_near_duplicates_are_those_of_comparing_all_words():
+def test_near_duplicates_are_those_of_comparing_all_words(tmp_path):
     words = [f"w{n}" for n in range(40)]
     draw = random.Random(0)
     texts = [" ".join(draw.sample(words, draw.randint(25, 40))) for _ in range(120)]
-    near = NearDuplicates(Passages(Document(str(n), "", text) for n, text in enumerate(texts)))
+    write_jsonl(tmp_path / "corpus.jsonl", ({"_id": str(n), "text": text} for n, text in enumerate(texts)))
+    near = NearDuplicates(Passages(tmp_path / "corpus.jsonl"))
     found = expected = 0
     for one, other in combinations(range(120), 2):
         first, second = set(texts[one].split()), set(texts[other].split())

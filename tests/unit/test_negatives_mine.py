@@ -13,9 +13,9 @@ from denseflow.files import write_jsonl, write_text
 from denseflow.manifest import read_manifest, write_manifest
 from denseflow.negatives import mine as mine_module
 from denseflow.negatives.audit import quantiles
-from denseflow.negatives.candidates import Passages
 from denseflow.negatives.draw import random_order
 from denseflow.negatives.mine import mine
+from denseflow.negatives.passages import Passages
 from denseflow.negatives.training_file import read_training_file
 from denseflow.run_file import write_run
 
@@ -92,6 +92,7 @@ def test_the_same_seed_gives_the_same_file_in_another_process_and_another_seed_a
     program = f"""
 from pathlib import Path
 from denseflow.negatives.mine import mine
+from denseflow.negatives.passages import Passages
 folder = Path({str(work.folder)!r})
 mine(folder / "dataset/manifest.json", "train", {options!r}, {{"0": folder / "train.top100.trec"}}, folder / "again")
 """

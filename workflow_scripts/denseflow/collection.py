@@ -1,8 +1,11 @@
-"""The form in which the dataset stage keeps a collection: BEIR's corpus.jsonl, queries.SPLIT.jsonl, qrels.SPLIT.tsv."""
+"""The form in which the dataset stage keeps a collection: BEIR's corpus.jsonl, queries.SPLIT.jsonl, qrels.SPLIT.tsv.
+
+A query may have the key ``answers``, a list of texts, which the measure Answer looks for.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from denseflow.errors import DenseflowError
 from denseflow.files import read_jsonl, read_lines
@@ -30,11 +33,20 @@ def read_corpus(path: Path) -> Iterator[Document]:
         DenseflowError: A key is missing or no text; file and line are named.
     """
     for number, row in read_jsonl(path):
-        yield Document(
-            id=_text(path, number, row, "_id"),
-            title=_text(path, number, row, "title", default=""),
-            text=_text(path, number, row, "text"),
-        )
+        yield document_of(path, number, row)
+
+
+def document_of(path: Path, number: int, row: dict[str, Any]) -> Document:
+    """The document of a line of a corpus.jsonl.
+
+    Raises:
+        DenseflowError: As :func:`read_corpus`.
+    """
+    return Document(
+        id=_text(path, number, row, "_id"),
+        title=_text(path, number, row, "title", default=""),
+        text=_text(path, number, row, "text"),
+    )
 
 
 def read_queries(path: Path) -> dict[str, str]:
@@ -50,6 +62,25 @@ def read_queries(path: Path) -> dict[str, str]:
         _refuse_repeated(path, number, "_id", query_id, seen)
         queries[query_id] = _text(path, number, row, "text")
     return queries
+
+
+def read_answers(path: Path) -> dict[str, list[str]]:
+    """The answers by id of the queries that have any (key ``answers``, a list of texts), in the file's order.
+
+    Raises:
+        DenseflowError: The key holds something else; file, line and query are named.
+    """
+    answers: dict[str, list[str]] = {}
+    for number, row in read_jsonl(path):
+        found = row.get("answers", [])
+        if not isinstance(found, list) or not all(isinstance(answer, str) and answer.strip() for answer in found):
+            raise DenseflowError(
+                f"{path}, line {number}, query {row.get('_id')!r}: key 'answers': found {found!r:.80}, expected a list "
+                'of texts such as ["Paris"]; correct it, or leave the key out where there is no answer'
+            )
+        if found:
+            answers[_text(path, number, row, "_id")] = found
+    return answers
 
 
 def read_qrels(path: Path) -> Qrels:

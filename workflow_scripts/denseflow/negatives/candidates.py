@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from denseflow.collection import Document
-from denseflow.negatives.same_text import text_key
+from denseflow.negatives.passages import Passages
 
 KNOWN_RELEVANT = "known relevant"
 SAME_TEXT = "same text as a relevant passage"
@@ -12,28 +11,13 @@ CHOSEN = "chosen by an earlier source"
 EMPTY = "empty passage"
 
 
-class Passages:
-    """A collection's documents by id, and their texts' keys."""
-
-    def __init__(self, documents: Iterable[Document]) -> None:
-        self.by_id = {document.id: document for document in documents}
-        self.ids = list(self.by_id)
-        self._text_keys: dict[str, bytes] = {}
-
-    def text_key(self, document_id: str) -> bytes:
-        """As :func:`denseflow.negatives.same_text.text_key`, worked out once a document."""
-        if document_id not in self._text_keys:
-            self._text_keys[document_id] = text_key(self.by_id[document_id])
-        return self._text_keys[document_id]
-
-
 class Exclusion:
     """Why a passage may not be a negative of one query; it grows with each one that is chosen."""
 
     def __init__(self, passages: Passages, known_relevant: Iterable[str]) -> None:
         self._passages = passages
         self._relevant = frozenset(known_relevant)
-        self._relevant_texts = {passages.text_key(id_) for id_ in self._relevant if id_ in passages.by_id}
+        self._relevant_texts = {passages.text_key(id_) for id_ in self._relevant if id_ in passages}
         self._chosen: set[str] = set()
         self._chosen_texts: set[bytes] = set()
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
-from denseflow.negatives.candidates import Passages
+from denseflow.negatives.passages import Passages
 
 ABOVE_MARGIN = "above the margin"
 ABOVE_SHARE = "above the share"
@@ -75,7 +75,7 @@ class NearDuplicates:
         return None
 
     def _words_of(self, document_id: str) -> _Words:
-        document = self._passages.by_id[document_id]
+        document = self._passages.document(document_id)
         words = frozenset((document.text.strip() or document.title).casefold().split())
         bits = 0
         for word in words:

@@ -6,16 +6,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from denseflow.collection import Qrels, read_corpus, read_qrels, read_queries
+from denseflow.collection import Qrels, read_qrels, read_queries
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256, write_json, write_jsonl
 from denseflow.manifest import read_manifest, write_manifest
 from denseflow.negatives.audit import QueryAudit
 from denseflow.negatives.audit_text import audit_text, source_name
-from denseflow.negatives.candidates import EMPTY, Exclusion, Passages
+from denseflow.negatives.candidates import EMPTY, Exclusion
 from denseflow.negatives.draw import query_random, random_order
 from denseflow.negatives.open_sources import open_sources
 from denseflow.negatives.passage_queries import passage_rows
+from denseflow.negatives.passages import Passages
 from denseflow.negatives.sources import Source
 from denseflow.negatives.suspects import WholeAudit
 from denseflow.negatives.training_file import training_row
@@ -74,7 +75,7 @@ def mine(
     else:
         queries, qrels = _queries_and_qrels(data, split)
         audit.in_split = len(queries)
-        passages = Passages(read_corpus(data / "corpus.jsonl"))
+        passages = Passages(data / "corpus.jsonl")
         sources = open_sources(options, passages, runs, vectors or {}, inputs)
         names = [source_name(place, source.audit.options) for place, source in enumerate(sources)]
         whole = WholeAudit(passages, names)
@@ -149,7 +150,7 @@ def _rows(
         found = [source.find(query_id, possible, exclusion) for source in sources]
         positives = sorted(_at_most(possible, options, query_id), key=lambda id_: -judged[id_])
         chosen = set(positives)
-        others = [id_ for id_ in relevant if id_ not in chosen and id_ in passages.by_id]
+        others = [id_ for id_ in relevant if id_ not in chosen and id_ in passages]
         whole.add(query_id, query, [*positives, *others], found)
         audit.written += 1
         audit.positives.append(len(positives))
@@ -157,8 +158,8 @@ def _rows(
         yield training_row(
             query_id,
             query,
-            [passages.by_id[id_] for id_ in positives],
-            [passages.by_id[id_] for one in found for id_ in one.drawn],
+            [passages.document(id_) for id_ in positives],
+            [passages.document(id_) for one in found for id_ in one.drawn],
             others,
         )
 
@@ -177,7 +178,7 @@ def _possible_positives(judged: dict[str, int], passages: Passages, min_level: i
     for id_, level in judged.items():
         if level < min_level:
             continue
-        if id_ not in passages.by_id:
+        if id_ not in passages:
             audit.positives_dropped["not in the collection"] += 1
         elif not passages.text_key(id_):
             audit.positives_dropped[EMPTY] += 1

@@ -6,7 +6,7 @@ from typing import Any
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256
 from denseflow.manifest import read_manifest
-from denseflow.negatives.candidates import Passages
+from denseflow.negatives.passages import Passages
 from denseflow.negatives.sources import RandomSource, RunSource, Source
 from denseflow.negatives.vector_scores import VectorScores
 

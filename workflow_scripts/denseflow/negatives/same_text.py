@@ -4,11 +4,13 @@ from hashlib import blake2b
 
 from denseflow.collection import Document
 
+KEY_BYTES = 16
+
 
 def text_key(document: Document) -> bytes:
     """Equal for documents whose texts differ in case and spacing only; the title counts where there is no text.
 
-    16 bytes, or none for a document that is empty.
+    :data:`KEY_BYTES` bytes, or none for a document that is empty.
     """
     words = document.text.split() or document.title.split()
-    return blake2b(" ".join(words).casefold().encode(), digest_size=16).digest() if words else b""
+    return blake2b(" ".join(words).casefold().encode(), digest_size=KEY_BYTES).digest() if words else b""

@@ -10,11 +10,12 @@ import numpy as np
 
 from denseflow.errors import DenseflowError
 from denseflow.negatives.audit import SourceAudit
-from denseflow.negatives.candidates import CHOSEN, CHOSEN_TEXT, Exclusion, Passages
+from denseflow.negatives.candidates import CHOSEN, CHOSEN_TEXT, Exclusion
 from denseflow.negatives.draw import query_random, random_order
 from denseflow.negatives.false_negatives import ScoreFilter
+from denseflow.negatives.passages import Passages
 from denseflow.negatives.vector_scores import VectorScores
-from denseflow.run_file import read_run
+from denseflow.run_file import RunFile
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,17 @@ class RandomSource:
 
     def __init__(self, options: dict[str, Any], passages: Passages, *, seed: int, purpose: str) -> None:
         self.audit = SourceAudit(options)
-        self._ids: Sequence[str] = passages.ids
+        self._passages = passages
         self._count: int = options["count"]
         self._seed, self._purpose = seed, purpose
 
     def find(self, query_id: str, positives: Sequence[str], exclusion: Exclusion) -> Found:
         """See :class:`Source`. Draws until there are enough, so that the cost does not grow with the collection."""
         found: list[str] = []
-        for place in random_order(len(self._ids), query_random(self._seed, self._purpose, query_id)):
+        for place in random_order(len(self._passages), query_random(self._seed, self._purpose, query_id)):
             if len(found) == self._count:
                 break
-            document_id = self._ids[place]
+            document_id = self._passages.at(place).id
             if reason := exclusion.reason(document_id):
                 self.audit.dropped[reason] += 1
                 continue
@@ -95,7 +96,7 @@ class RunSource:
         self.audit = SourceAudit(options)
         self._passages = passages
         self._path = run
-        self._run = read_run(run)
+        self._run = RunFile(run)
         self._scores = scores
         self._filter = ScoreFilter(options.get("margin"), options.get("share"))
         self._count: int = options["count"]
@@ -104,14 +105,14 @@ class RunSource:
 
     def find(self, query_id: str, positives: Sequence[str], exclusion: Exclusion) -> Found:
         """See :class:`Source`."""
-        ranking = self._run.get(query_id, {})
+        ranking = self._run.ranking(query_id)
         if not ranking:
             self.audit.queries_without_ranking += 1
         best = self._best_positive(query_id, positives, ranking)
         candidates: dict[str, int] = {}
         left: list[str] = []
         for rank, document_id in enumerate(islice(ranking, self._first - 1, self._last), start=self._first):
-            if document_id not in self._passages.by_id:
+            if document_id not in self._passages:
                 raise DenseflowError(
                     f"{self._path}: query {query_id!r} has document {document_id!r}, which the collection does not "
                     "have; run the workflow to search this collection again"

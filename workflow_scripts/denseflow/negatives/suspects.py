@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any
 
-from denseflow.negatives.candidates import Passages
+import numpy as np
+
 from denseflow.negatives.false_negatives import NearDuplicates
+from denseflow.negatives.passages import Passages
 from denseflow.negatives.sources import Found
 
 EXAMPLES = 20
@@ -30,8 +32,7 @@ class WholeAudit:
         self._candidates: Counter[int] = Counter()
         self._shared: Counter[tuple[int, int]] = Counter()
         self._written = 0
-        self._ids: set[str] = set()
-        self._texts: set[bytes] = set()
+        self._drawn = np.zeros(len(passages), dtype=bool)
         self._suspected: Counter[str] = Counter()
         self._queries: Counter[str] = Counter()
         self._examples: dict[str, list[dict[str, Any]]] = {NEAR_DUPLICATE_OF_RELEVANT: [], ABOVE_POSITIVE: []}
@@ -44,13 +45,12 @@ class WholeAudit:
             self._shared[one, other] += len(found[one].candidates & found[other].candidates)
         drawn = [(place, id_) for place, source in enumerate(found) for id_ in source.drawn]
         self._written += len(drawn)
-        self._ids.update(id_ for _, id_ in drawn)
-        self._texts.update(self._passages.text_key(id_) for _, id_ in drawn)
+        self._drawn[[self._passages.row(id_) for _, id_ in drawn]] = True
         relevant = list(relevant)
         near, above = [], []
         for place, id_ in drawn:
             common = {"query_id": query_id, "query": query[:SHOWN], "docid": id_, "source": self._names[place]}
-            passage = self._passages.by_id[id_]
+            passage = self._passages.document(id_)
             common["passage"] = (passage.text or passage.title)[:SHOWN]
             if (twin := self._near_duplicates.among(id_, relevant)) is not None:
                 near.append({**common, "relevant_docid": twin})
@@ -73,8 +73,8 @@ class WholeAudit:
             ],
             "negatives": {
                 "written": self._written,
-                "different_ids": len(self._ids),
-                "different_texts": len(self._texts),
+                "different_ids": int(self._drawn.sum()),
+                "different_texts": self._passages.different_texts(np.flatnonzero(self._drawn)),
             },
             "suspected_false_negatives": {
                 kind: {"negatives": self._suspected[kind], "queries": self._queries[kind], "examples": examples}

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from denseflow.errors import DenseflowError
+from denseflow.id_rows import IdRows
 from denseflow.search.exact import exact_scores
 from denseflow.search.vectors import Vectors, read_vectors, refuse_mismatch, refuse_not_finite
 
@@ -48,11 +49,12 @@ class VectorScores:
         return scores
 
 
-def _rows(vectors: Vectors) -> dict[str, int]:
-    return {name: row for row, name in enumerate(vectors.ids)}
+def _rows(vectors: Vectors) -> IdRows:
+    return IdRows(vectors.ids, lambda: vectors.ids)
 
 
-def _row(vectors: Vectors, rows: dict[str, int], name: str) -> int:
-    if name not in rows:
+def _row(vectors: Vectors, rows: IdRows, name: str) -> int:
+    row = rows.get(name)
+    if row is None or vectors.ids[row] != name:
         raise DenseflowError(f"{vectors.path}: no vector of {name!r}; run the workflow to encode this data set again")
-    return rows[name]
+    return row
