@@ -14,8 +14,9 @@ from denseflow.files import write_json, write_text
 from denseflow.manifest import write_manifest
 from denseflow.report.card_parts import MOST_LOOKS, learning_curve
 from denseflow.report.card_usage import usage
+from denseflow.report.exports import as_tsv, table_frame
 from denseflow.report.model_card import CardInputs, write_model_card
-from denseflow.report.rows import BEFORE, BETTER, Row, rows_tsv
+from denseflow.report.rows import ALL, BEFORE, BETTER, Row
 
 OPTIONS = {
     "model": "tuned", "seed": 0, "experiment": "tiny", "kind": "encoder", "base": "tiny", "before": "before",
@@ -24,10 +25,10 @@ OPTIONS = {
 }  # fmt: skip
 CONTRACT = {"query_prefix": "q: ", "title_separator": " | ", "query_max_length": 16, "passage_max_length": 32}
 ROWS = [
-    Row("docs", "dev", "before", "nDCG@10", 0.3, 0.2, 0.4, float("nan"), 1, queries=10, verdict=BEFORE),
-    Row("docs", "dev", "after", "nDCG@10", 0.5, 0.4, 0.6, 0.01, 2, 0.2, 0.1, 0.3, 0.001, 0.002, 0.001, 0.9, 8, 1, 1, 10,
-        BETTER),
-    Row("docs", "dev", "another", "nDCG@10", 0.1, 0.0, 0.2, float("nan"), 1, queries=10),
+    Row("docs", "dev", ALL, "before", "nDCG@10", 0.3, 0.2, 0.4, float("nan"), 1, queries=10, verdict=BEFORE),
+    Row("docs", "dev", ALL, "after", "nDCG@10", 0.5, 0.4, 0.6, 0.01, 2, 0.49, 0.51, 0.2, 0.1, 0.3, 0.001, 0.002, 0.001,
+        0.002, 0.9, 0.15, 8, 1, 1, 10, BETTER),
+    Row("docs", "dev", ALL, "another", "nDCG@10", 0.1, 0.0, 0.2, float("nan"), 1, queries=10),
 ]  # fmt: skip
 MEANS = (
     "dataset\tsplit\tsystem\tvariant\tmeasure\tmean\tqueries\n"
@@ -59,8 +60,8 @@ def inputs(base, tmp_path_factory):
         base, training_file, folder, max_steps=4, contract=CONTRACT, evaluation=collection,
         evaluate={"split": "dev", "measure": "nDCG@10", "every_steps": 2, "keep_best": True},
     )  # fmt: skip
-    options = {"before": "before", "confidence": 0.95, "bootstrap_resamples": 100, "permutations": 100}
-    write_text(folder / "report" / "table.tsv", rows_tsv(ROWS))
+    options = {"before": "before", "confidence": 0.95, "bootstrap_resamples": 100, "permutations": 100, "power": 0.8}
+    write_text(folder / "report" / "table.tsv", as_tsv(table_frame(ROWS)))
     write_manifest(folder / "report", "report", ["table.tsv"], options=options)
     write_text(folder / "evaluate" / "means.tsv", MEANS)
     write_manifest(folder / "evaluate", "evaluate", ["means.tsv"])

@@ -83,8 +83,8 @@ def gains_of(folder: Path) -> list[dict[str, str]]:
 def test_the_table_has_a_row_a_system_and_measure_in_long_form(setup):
     folder = setup.add("after", 1).report()
     assert " ".join((folder / "table.tsv").read_text().splitlines()[0].split("\t")) == (
-        "dataset split system measure mean low high sd seeds difference diff_low diff_high p p_holm t_p effect "
-        "wins ties losses queries verdict"
+        "dataset split subset system measure mean low high sd seeds seed_min seed_max difference diff_low diff_high "
+        "p p_holm t_p t_p_holm effect detectable wins ties losses queries verdict"
     )
     rows = rows_of(folder)
     assert list(rows) == [("before", "RR"), ("after", "RR"), ("before", "P@5"), ("after", "P@5")]
@@ -145,9 +145,10 @@ def test_of_several_seeds_the_spread_is_shown_and_the_test_uses_each_querys_mean
     folder = setup.add("after", 1, "seed0").add("after", 2, "seed1").report()
     row = rows_of(folder)["after", "RR"]
     assert (row["seeds"], row["queries"], row["mean"]) == ("2", "60", "0.75")
+    assert (row["seed_min"], row["seed_max"]) == ("0.5", "1")
     assert float(row["sd"]) == pytest.approx(np.std([1, 0.5], ddof=1), rel=1e-5)
     assert "0.7500 ± 0.3536" in (folder / "table.md").read_text()
-    assert "± is the standard deviation of the means over the seeds: after 2" in (folder / "table.md").read_text()
+    assert "± is the standard deviation of the means over the seeds (their least" in (folder / "table.md").read_text()
 
 
 def test_the_caption_says_how_the_numbers_were_made(setup):
@@ -158,6 +159,8 @@ def test_the_caption_says_how_the_numbers_were_made(setup):
         "500 resamples",
         "1,234 permutations",
         "Holm's method over all 2",
+        "Cohen's d\\_z",
+        "with probability 0.8 in one t-test at 0.05",
     ):
         assert part in text
 
@@ -174,6 +177,7 @@ def test_warnings_of_the_evaluation_are_in_the_report(setup):
         {"confidence": 0.8},
         {"bootstrap_resamples": 600},
         {"permutations": 1500},
+        {"power": 0.9},
         {"seed": 1},
         {"before": "after"},
         {"compare": []},
@@ -270,7 +274,7 @@ def test_markdown_tables_keep_their_columns_whatever_the_texts_hold(setup):
             assert "<script" not in line
             if line.startswith("|") and "verdict" not in line:
                 cells = line.replace("\\|", "").count("|") - 1
-                assert cells in (3, 7)
+                assert cells in (3, 7, 9)
     assert escape("a|b\n*c* <d> & `e`") == "a\\|b \\*c\\* &lt;d&gt; &amp; \\`e\\`"
 
 
@@ -279,7 +283,7 @@ def test_the_terminal_shows_the_table_again_from_its_file_in_80_columns(setup):
     console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     print_table(folder, console)
     text = console.export_text()
-    assert "demo: tiny, test, 60 queries" in text
+    assert "demo: tiny, test: 60 queries" in text
     assert "+0.6667" in text
     assert "after is better than before on RR (+0.6667" in text
 
@@ -289,7 +293,7 @@ def test_measures_that_do_not_fit_beside_each_other_go_below_and_nothing_is_cut(
     console = Console(width=50, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     print_table(folder, console)
     text = console.export_text()
-    assert text.count("demo: tiny, test, 60 queries") == 2
+    assert text.count("demo: tiny, test: 60 queries") == 2
     assert "…" not in text
 
 
@@ -316,7 +320,10 @@ def test_the_same_report_is_the_same_to_the_byte(setup):
     setup.add("after", [1, 2, 8, 9] * 15)
     first = {file.name: file.read_bytes() for file in setup.report().iterdir()}
     assert {file.name: file.read_bytes() for file in setup.report().iterdir()} == first
-    assert set(first) == {"table.tsv", "table.md", "table.html", "gains.tsv", "gains.md", "manifest.json"}
+    assert set(first) == {
+        *(f"table.{kind}" for kind in ("tsv", "csv", "json", "tex", "md", "html")),
+        *("report.json", "gains.tsv", "gains.md", "manifest.json"),
+    }
 
 
 @pytest.mark.parametrize(

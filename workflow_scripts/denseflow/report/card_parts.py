@@ -54,8 +54,8 @@ def before_and_after(
     if not any(row.system in options["systems"] for row in rows):
         return f"Not compared itself in the experiment {escape(options['experiment'])}, where others need it.\n"
     parts = []
-    for (dataset, split), of_place in words.by_place(rows).items():
-        parts.append(f"{escape(dataset)}, {escape(split)}, {of_place[0].queries} queries:\n")
+    for place, of_place in words.by_place(rows).items():
+        parts.append(f"{escape(words.heading(place, of_place))}:\n")
         parts.append(means_table(of_place))
         if any(row.compared for row in of_place):
             parts.append(differences_table(of_place))

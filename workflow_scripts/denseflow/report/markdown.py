@@ -23,8 +23,8 @@ def table_page(title: str, rows: Sequence[Row], options: dict[str, Any], warning
     verdicts = [_emphasised(verdict, sentence) for verdict, sentence in words.sentences(rows)]
     if verdicts:
         parts.append("".join(f"- {line}\n" for line in verdicts))
-    for (dataset, split), of_place in words.by_place(rows).items():
-        parts.append(f"## {escape(dataset)}, {escape(split)}: {of_place[0].queries} queries\n")
+    for place, of_place in words.by_place(rows).items():
+        parts.append(f"## {escape(words.heading(place, of_place))}\n")
         parts.append(means_table(of_place))
         if any(row.compared for row in of_place):
             parts.append(f"What changed from {escape(words.before_name(rows))}:\n")
@@ -89,21 +89,26 @@ def _mean(row: Row) -> str:
 
 def differences_table(rows: Sequence[Row]) -> str:
     """What each compared system has over the one before."""
-    header = ("system", "measure", "difference", "p (Holm)", "effect", "wins / ties / losses", "verdict")
+    header = (
+        *("system", "measure", "difference", "p (Holm)", "t p (Holm)", "effect", "detectable"),
+        *("wins / ties / losses", "verdict"),
+    )
     lines = [
         (
             escape(row.system),
             escape(row.measure),
             f"{words.signed(row.difference)} {words.interval(row.diff_low, row.diff_high, words.signed)}".rstrip(),
             escape(words.p_value(row.p_holm).removeprefix("= ")),
+            escape(words.p_value(row.t_p_holm).removeprefix("= ")),
             words.effect(row.effect),
+            words.score(row.detectable),
             f"{row.wins} / {row.ties} / {row.losses}",
             f"**{row.verdict}**" if row.verdict == WORSE else row.verdict,
         )
         for row in rows
         if row.compared
     ]
-    return markdown_table(header, "llrrrrl", lines)
+    return markdown_table(header, "llrrrrrrl", lines)
 
 
 def _passages(passages: Sequence[Passage]) -> str:

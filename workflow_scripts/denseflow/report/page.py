@@ -46,8 +46,8 @@ _TEMPLATE = """<!DOCTYPE html>
 {% for verdict, sentence in sentences %}<li class="{{ verdict if verdict in ("better", "WORSE") }}">{{ sentence }}</li>
 {% endfor %}</ul>
 {% endif %}
-{% for (dataset, split), rows in places.items() %}
-<h2>{{ dataset }}, {{ split }}: {{ rows[0].queries }} queries</h2>
+{% for place, rows in places.items() %}
+<h2>{{ words.heading(place, rows) }}</h2>
 {% set measures, systems = words.grid(rows) %}
 <div class="scroll"><table>
 <thead><tr><th scope="col">system</th>
@@ -63,7 +63,8 @@ _TEMPLATE = """<!DOCTYPE html>
 <div class="scroll"><table>
 <thead><tr><th scope="col">system</th><th scope="col">measure</th><th scope="col" class="number">difference</th>
 <th scope="col">interval around 0</th><th scope="col" class="number">p (Holm)</th>
-<th scope="col" class="number">effect</th><th scope="col" class="number">wins / ties / losses</th>
+<th scope="col" class="number">t p (Holm)</th><th scope="col" class="number">effect</th>
+<th scope="col" class="number">detectable</th><th scope="col" class="number">wins / ties / losses</th>
 <th scope="col">verdict</th></tr></thead>
 <tbody>
 {% for row in rows if row.compared %}<tr><th scope="row">{{ row.system }}</th><td>{{ row.measure }}</td>
@@ -71,7 +72,9 @@ _TEMPLATE = """<!DOCTYPE html>
 <div class="small">{{ words.interval(row.diff_low, row.diff_high, words.signed) }}</div></td>
 <td class="{{ row.verdict if row.verdict in ("better", "WORSE") }}">{{ bar(row) }}</td>
 <td class="number">{{ words.p_value(row.p_holm).removeprefix("= ") }}</td>
+<td class="number">{{ words.p_value(row.t_p_holm).removeprefix("= ") }}</td>
 <td class="number">{{ words.effect(row.effect) }}</td>
+<td class="number">{{ words.score(row.detectable) }}</td>
 <td class="number">{{ row.wins }} / {{ row.ties }} / {{ row.losses }}</td>
 <td class="{{ row.verdict if row.verdict in ("better", "WORSE") }}">{{ row.verdict }}</td></tr>
 {% endfor %}</tbody></table></div>

@@ -1,4 +1,4 @@
-"""The rows of table.tsv: a system and a measure on a dataset's split."""
+"""The rows of the table: a system and a measure on a dataset's split, over all its queries or a part of them."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -14,6 +14,10 @@ WORSE = "WORSE"
 LOWER = "lower, but not significantly"
 NONE_SHOWN = "no difference shown"
 
+ALL = "all"
+NO_NEAR_TWIN = "no near-twin"
+"""The queries that have no near-twin in training."""
+
 NAN = float("nan")
 
 
@@ -23,6 +27,8 @@ class Row:
 
     dataset: str
     split: str
+    subset: str
+    """:data:`ALL` queries, or those with :data:`NO_NEAR_TWIN`."""
     system: str
     measure: str
     mean: float
@@ -33,6 +39,9 @@ class Row:
     sd: float
     """Of the seeds' means, with n - 1; NaN for one seed."""
     seeds: int
+    seed_min: float = NAN
+    """The least of the seeds' means; NaN for one seed, as is the greatest."""
+    seed_max: float = NAN
     difference: float = NAN
     """From the system called before; a NaN here says that the system was not compared."""
     diff_low: float = NAN
@@ -40,7 +49,9 @@ class Row:
     p: float = NAN
     p_holm: float = NAN
     t_p: float = NAN
+    t_p_holm: float = NAN
     effect: float = NAN
+    detectable: float = NAN
     wins: int | None = None
     ties: int | None = None
     losses: int | None = None
@@ -64,14 +75,8 @@ def verdict(difference: float, p: float, confidence: float) -> str:
     return LOWER if difference < 0 else NONE_SHOWN
 
 
-def rows_tsv(rows: Iterable[Row]) -> str:
-    """The text of table.tsv."""
-    lines = [COLUMNS, *([_cell(getattr(row, name)) for name in COLUMNS] for row in rows)]
-    return "".join("\t".join(line) + "\n" for line in lines)
-
-
 def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a table.tsv that :func:`rows_tsv` made."""
+    """The rows of a table.tsv that :mod:`denseflow.report.exports` wrote."""
     lines = read_lines(path)
     next(lines)
     for _, line in lines:
@@ -81,10 +86,9 @@ def read_rows(path: Path) -> Iterator[Row]:
         yield Row(**cells)
 
 
-def _cell(value: str | float | None) -> str:
-    if value is None or value != value:
-        return ""
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+def over(rows: Iterable[Row], subset: str) -> list[Row]:
+    """The rows of one subset of the queries."""
+    return [row for row in rows if row.subset == subset]
 
 
 def _value(kind: object, cell: str) -> str | float | None:

@@ -50,6 +50,10 @@ class Scores:
         """Whether the system was scored on the task."""
         return (task, system) in self._values
 
+    def queries(self, task: Task) -> list[str]:
+        """The ids of a task's queries."""
+        return list(next(table.index for (of, _), table in self._values.items() if of == task))
+
     def by_variant(self, task: Task, system: str) -> pd.DataFrame:
         """Values with a row a query and a column a variant (a seed)."""
         return self._values[task, system]

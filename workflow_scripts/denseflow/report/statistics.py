@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
 
 _TIE = 1e-9
 """Differences below this come from rounding."""
@@ -34,7 +35,9 @@ class Comparison(NamedTuple):
     t_p: float
     """Two-sided paired t-test, as a second opinion."""
     effect: float
-    """Cohen's d for pairs: the mean difference in standard deviations of the differences."""
+    """Cohen's d_z for pairs: the mean difference in standard deviations of the differences (Cohen, 1988, 2.3.5)."""
+    detectable: float
+    """The smallest true difference that so many queries would show, see :func:`detectable_difference`."""
     wins: int
     ties: int
     losses: int
@@ -69,7 +72,14 @@ def mean_interval(values: np.ndarray, *, confidence: float, resamples: int, seed
 
 
 def compare(
-    after: np.ndarray, before: np.ndarray, *, confidence: float, resamples: int, permutations: int, seed: int
+    after: np.ndarray,
+    before: np.ndarray,
+    *,
+    confidence: float,
+    resamples: int,
+    permutations: int,
+    seed: int,
+    power: float = 0.8,
 ) -> Comparison:
     """Compare two systems on the same queries.
 
@@ -80,6 +90,7 @@ def compare(
         resamples: Resamples of that bootstrap.
         permutations: Permutations of the randomisation test.
         seed: Seed of both.
+        power: How probably the detectable difference is shown.
     """
     differences = after - before
     differences = np.where(np.abs(differences) < _TIE, 0.0, differences)
@@ -89,17 +100,39 @@ def compare(
         p=_randomisation_p(differences, permutations, seed),
         t_p=_t_p(differences),
         effect=_effect(differences),
+        detectable=detectable_difference(differences, alpha=round(1 - confidence, 12), power=power),
         wins=int((differences > 0).sum()),
         ties=int((differences == 0).sum()),
         losses=int((differences < 0).sum()),
     )
 
 
+def detectable_difference(differences: np.ndarray, *, alpha: float, power: float) -> float:
+    """The smallest true mean difference that a two-sided paired t-test of so many queries finds with this power.
+
+    It is d_z times the standard deviation of the differences, where d_z solves the power of the noncentral t
+    distribution for n queries (Cohen, 1988, chapter 2; Sakai, 2018, "Laboratory Experiments in Information Retrieval").
+    NaN where there is no deviation to go by, or one query only.
+
+    Args:
+        differences: Shape (queries,).
+        alpha: Level of the test, such as 0.05, for one comparison alone.
+        power: Such as 0.8.
+    """
+    deviation = _deviation(differences)
+    if deviation <= _TIE:
+        return float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an effect too large for the noncentral t, where 2 or 3 queries are left
+        d_z = TTestPower().solve_power(nobs=len(differences), alpha=alpha, power=power, alternative="two-sided")
+    return float(np.squeeze(d_z)) * deviation
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979) of the p-values of one family of comparisons."""
-    if not p_values:
-        return []
-    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+    """Holm's step-down correction (1979) of the p-values of one family of comparisons; NaN, no test, stays NaN."""
+    known = [p for p in p_values if p == p]
+    corrected = iter(multipletests(known, method="holm")[1] if known else ())
+    return [float(next(corrected)) if p == p else float("nan") for p in p_values]
 
 
 def _randomisation_p(differences: np.ndarray, permutations: int, seed: int) -> float:
@@ -136,8 +169,12 @@ def _t_p(differences: np.ndarray) -> float:
 def _effect(differences: np.ndarray) -> float:
     if not differences.any():
         return 0.0
-    deviation = differences.std(ddof=1) if len(differences) > 1 else 0.0
+    deviation = _deviation(differences)
     return float(differences.mean() / deviation) if deviation > _TIE else float("nan")
+
+
+def _deviation(values: np.ndarray) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else 0.0
 
 
 def _batch(values: np.ndarray) -> int:

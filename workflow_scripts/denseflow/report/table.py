@@ -1,6 +1,6 @@
-"""The report of an experiment: table.tsv, table.md, table.html, gains.tsv, gains.md and, last, the manifest."""
+"""The report of an experiment: the table in several forms, the queries that changed most and, last, the manifest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,13 @@ from denseflow.evaluate.names import parse_measure
 from denseflow.files import sha256, write_text
 from denseflow.manifest import read_manifest, write_manifest
 from denseflow.report.compare import compare_systems
+from denseflow.report.exports import as_csv, as_latex, as_tsv, table_frame
 from denseflow.report.gains import Gain, Passage, find_gains
 from denseflow.report.markdown import gains_page, table_page
+from denseflow.report.near_twins_file import read_near_twins
 from denseflow.report.page import table_html
-from denseflow.report.rows import COLUMNS, rows_tsv
+from denseflow.report.page_data import report_json, table_json
+from denseflow.report.rows import ALL, COLUMNS, over
 from denseflow.report.scores import Scores
 
 DEFAULTS = {
@@ -23,11 +26,10 @@ DEFAULTS = {
     "confidence": 0.95,
     "bootstrap_resamples": 10_000,
     "permutations": 10_000,
+    "power": 0.8,
     "seed": 0,
     "gains": 10,
 }
-
-_FILES = ["table.tsv", "table.md", "table.html", "gains.tsv", "gains.md"]
 
 _GAIN_COLUMNS = (
     "dataset",
@@ -54,18 +56,24 @@ def write_report(
     *,
     datasets: dict[str, Path],
     systems: Sequence[dict[str, Any]],
+    near_twins: Path | None = None,
 ) -> dict[str, Any]:
     """Write the table that says what fine-tuning changed, and the queries that gained and lost most.
+
+    The table is written for people (table.md, table.html), papers (table.tex) and programs (table.tsv, table.csv,
+    table.json, and report.json with the values of each query), all from the same rows.
 
     Args:
         evaluation: The evaluate stage's manifest, beside scores.tsv.
         options: ``before`` (a system's name), ``compare`` (the systems compared with it; None: all others), ``after``
             (the systems whose gains are shown; None: the trained ones, whose variants are seeds), ``measure_for_gains``
             (None: the first measure), ``gains`` (how many queries), ``confidence``, ``bootstrap_resamples``,
-            ``permutations`` and ``seed``. What is missing has the value in :data:`DEFAULTS`.
+            ``permutations``, ``power`` and ``seed``. What is missing has the value in :data:`DEFAULTS`.
         folder: Where the files go; its name is the report's title.
         datasets: Each dataset's manifest, beside corpus.jsonl, queries.SPLIT.jsonl and qrels.SPLIT.tsv.
         systems: The runs, as :func:`denseflow.evaluate.measures.evaluate_experiment` took them.
+        near_twins: The manifest of what :mod:`denseflow.report.near_twins` found, where models were trained beside
+            the evaluated splits.
 
     Returns:
         The manifest.
@@ -78,28 +86,49 @@ def write_report(
         read_manifest(manifest)
     scores = Scores(evaluation.with_name("scores.tsv"))
     chosen = _options(options, scores, systems)
-    rows = compare_systems(scores, chosen)
+    twins = {} if near_twins is None else read_near_twins(near_twins)
+    rows = compare_systems(scores, chosen, twins)
     gains = find_gains(scores, chosen, datasets, systems)
-    title = folder.name
-    write_text(folder / "table.tsv", rows_tsv(rows))
-    write_text(folder / "table.md", table_page(title, rows, chosen, warnings))
-    write_text(folder / "table.html", table_html(title, rows, gains, chosen, warnings))
-    write_text(folder / "gains.tsv", _gains_tsv(gains))
-    write_text(folder / "gains.md", gains_page(title, gains))
+    warnings = [*warnings, *_words_on_twins(scores, twins)]
+    title, frame = folder.name, table_frame(rows)
+    texts = {
+        "table.tsv": as_tsv(frame),
+        "table.csv": as_csv(frame),
+        "table.json": table_json(title, rows, chosen, warnings),
+        "table.tex": as_latex(title, rows, chosen),
+        "table.md": table_page(title, rows, chosen, warnings),
+        "table.html": table_html(title, rows, gains, chosen, warnings),
+        "report.json": report_json(title, rows, chosen, warnings, scores, twins),
+        "gains.tsv": _gains_tsv(gains),
+        "gains.md": gains_page(title, gains),
+    }
+    for name, text in texts.items():
+        write_text(folder / name, text)
     return write_manifest(
         folder,
         "report",
-        _FILES,
+        list(texts),
         packages=["scipy", "statsmodels", "pandas", "jinja2"],
         options=chosen,
         columns=list(COLUMNS),
-        comparisons=sum(row.compared for row in rows),
+        comparisons=sum(row.compared for row in over(rows, ALL)),
         inputs={
             "evaluation": sha256(evaluation),
             **{f"dataset {name}": sha256(manifest) for name, manifest in sorted(datasets.items())},
+            **({} if near_twins is None else {"near-twins": sha256(near_twins)}),
         },
         warnings=warnings,
     )
+
+
+def _words_on_twins(scores: Scores, twins: Mapping[tuple[str, str], Set[str]]) -> Iterator[str]:
+    """What the rows cannot say: that no query has a near-twin in training, or that each one has."""
+    for (dataset, split), ids in twins.items():
+        queries = {id_ for task in scores.tasks if task[:2] == (dataset, split) for id_ in scores.queries(task)}
+        if queries and not ids:
+            yield f"no query of {dataset} {split} has a near-twin in training"
+        elif queries and queries <= ids:
+            yield f"every query of {dataset} {split} has a near-twin in training, so that none is left to show apart"
 
 
 def _options(options: dict[str, Any], scores: Scores, systems: Sequence[dict[str, Any]]) -> dict[str, Any]:

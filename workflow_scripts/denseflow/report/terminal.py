@@ -29,8 +29,8 @@ def print_table(folder: Path, console: Console | None = None) -> None:
     """Print the table.tsv of a report's folder, its verdicts and where the readable files are."""
     console = console or _console()
     rows = list(read_rows(folder / "table.tsv"))
-    for (dataset, split), of_place in words.by_place(rows).items():
-        title = f"{folder.name}: {dataset}, {split}, {of_place[0].queries} queries"
+    for place, of_place in words.by_place(rows).items():
+        title = f"{folder.name}: {words.heading(place, of_place)}"
         measures, systems = words.grid(of_place)
         at_once = max(1, (console.width - max(map(len, systems)) - _FRAME) // _MEASURE_WIDTH)
         for start in range(0, len(measures), at_once):
