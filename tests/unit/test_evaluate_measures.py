@@ -20,6 +20,9 @@ TREC_NAMES = {
     "set_P": "SetP",
     "set_recall": "SetR",
     "set_F": "SetF",
+    "set_map": "SetAP",
+    "set_relative_P": "SetP(relative=True)",
+    **{f"iprec_at_recall_{r / 10:.2f}": f"IPrec@{r / 10}" for r in range(11)},
     **{f"P_{k}": f"P@{k}" for k in (5, 10, 15, 20, 30, 100, 200, 500, 1000)},
     **{f"recall_{k}": f"R@{k}" for k in (5, 10, 15, 20, 30, 100, 200, 500, 1000)},
     **{f"ndcg_cut_{k}": f"nDCG@{k}" for k in (5, 10, 15, 20, 30, 100, 200, 500, 1000)},
@@ -74,7 +77,8 @@ def test_every_value_is_trec_evals_to_the_digit(shared, tmp_path, output, qrels,
             continue
         if level != 1 and not name.startswith("nDCG"):  # nDCG has the levels as gains, whatever is called relevant
             bare, at, cutoff = name.partition("@")
-            name = f"{bare}(rel={level}){at}{cutoff}"
+            bare = bare[:-1] + "," if bare.endswith(")") else bare + "("
+            name = f"{bare}rel={level}){at}{cutoff}"
         found = mean(judged, run, name) if query == "all" else values(judged, run, name)[query]
         if query not in run and query != "all":
             assert found == 0

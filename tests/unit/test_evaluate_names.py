@@ -19,6 +19,10 @@ from denseflow.evaluate.names import check_measure, parse_measure
         ("RR", "RR"),
         ("Success@5", "Success@5"),
         ("P(rel=2)@5", "P(rel=2)@5"),
+        ("IPrec@0.1", "IPrec@0.1"),
+        ("Answer@20", "Answer@20"),
+        ("Answer(match='dpr')@20", "Answer@20"),
+        ("Answer(match='korquad')@20", "Answer(match='korquad')@20"),
     ],
 )
 def test_each_measure_has_one_spelling(name, spelling):
@@ -40,7 +44,10 @@ def test_each_measure_has_one_spelling(name, spelling):
         ("ERR@10", "none of those taken from trec_eval"),
         ("nDCG(dcg='exp-log2')@10", "none of those taken from trec_eval"),
         ("NumRet", "none of those taken from trec_eval"),
-        ("IPrec@0.1", "none of those taken from trec_eval"),
+        ("IPrec@2.0", "recall 2.0, expected a share from 0.0 to 1.0"),
+        ("Answer", "it lacks its cutoff"),
+        ("Anwser@20", "Did you mean Answer@20?"),
+        ("Answer(match='bert')@20", "invalid param match='bert'"),
         ("__import__('os').abort()", "unknown measure"),
     ],
 )

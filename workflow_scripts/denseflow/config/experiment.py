@@ -4,9 +4,10 @@ from typing import Self
 
 from pydantic import field_validator, model_validator
 
+from denseflow.config.expected import Expected, check_expected
 from denseflow.config.search_index import Index
 from denseflow.config.section import Name, Section, SplitName, Text, option, required
-from denseflow.evaluate.names import check_measure
+from denseflow.evaluate.names import check_measure, parse_measure
 
 
 class EvaluationSet(Section):
@@ -59,8 +60,14 @@ class Report(Section):
     confidence: float = option(0.95, "Confidence level of the intervals", gt=0, lt=1)
     bootstrap_resamples: int = option(10000, "Resamples of the bootstrap", ge=100)
     permutations: int = option(10000, "Permutations of the paired randomisation test", ge=100)
+    power: float = option(
+        0.8, "How probably a difference of the size called detectable would be shown", neutral=0.8, gt=0, lt=1
+    )
     seed: int = option(0, "Seed of both", ge=0)
+    compare: list[Name] | None = option(None, "The systems to compare with `before`; without it all others")
     gains: int = option(10, "How many queries to show that gained, and that lost, most", ge=0)
+    after: list[Name] | None = option(None, "The systems whose gains are shown; without it the trained ones")
+    measure_for_gains: Text | None = option(None, "The measure that gains are taken by; without it the first one")
 
 
 class Experiment(Section):
@@ -71,12 +78,15 @@ class Experiment(Section):
     systems: dict[Name, System] = required("The rows of the table, by the name they shall have in it", min_length=1)
     before: Name = option("before", "The system that the others are compared with")
     measures: list[Text] = option(
-        ["nDCG@10", "R@100"], "trec_eval's measures by their ir_measures names; the first one is the main one",
+        ["nDCG@10", "R@100"], "Measures by their ir_measures names (docs/measures.md); the first one is the main one",
         min_length=1,
     )  # fmt: skip
     depth: int = option(1000, "Documents a query in a run", ge=1)
     seeds: list[int] = option([0], "The trained models are trained once with each", min_length=1)
     report: Report = option(Report(), "How the table is made")
+    expected: list[Expected] = option(
+        [], "Scores that the workflow must give, or it fails after everything is written", neutral=[]
+    )
 
     @field_validator("measures")
     @classmethod
@@ -86,9 +96,19 @@ class Experiment(Section):
         return measures
 
     @model_validator(mode="after")
-    def _before_is_a_system(self) -> Self:
+    def _names_are_known(self) -> Self:
         if self.before not in self.systems:
             raise ValueError(f"`before` is {self.before!r}, which is none of the systems {sorted(self.systems)}")
+        for key in ("compare", "after"):
+            for name in getattr(self.report, key) or []:
+                if name not in self.systems:
+                    raise ValueError(
+                        f"`report.{key}` names {name!r}, which is none of the systems {sorted(self.systems)}"
+                    )
+        gains, measures = self.report.measure_for_gains, [str(parse_measure(name)) for name in self.measures]
+        if gains is not None and str(parse_measure(gains)) not in measures:
+            raise ValueError(f"`report.measure_for_gains` is {gains!r}, which is none of the `measures` {measures}")
+        check_expected(self)
         if len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(f"`seeds` {self.seeds} must be different whole numbers from 0 on")
         return self

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from denseflow.bm25.analyzers import check_analyzer
+from denseflow.config.answers import check_answers
 from denseflow.config.dataset import BeirSource, Dataset
 from denseflow.config.experiment import Experiment
 from denseflow.config.kinds import PAIR_LOSSES, check_base, check_systems
@@ -83,6 +84,7 @@ class Registry:
                 for on in experiment.evaluate_on:
                     self._check_analyzer(on.dataset, system.bm25.analyzer, f"{where}.bm25.analyzer'")
         check_systems(experiment, self.models, file)
+        check_answers(experiment, self.datasets, file)
 
     def _add_model(self, name: str, where: str, on_the_way: tuple[str, ...]) -> None:
         if name in on_the_way:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from denseflow.collection import Qrels, read_corpus, read_qrels, read_queries
+from denseflow.collection import Qrels, read_answers, read_corpus, read_qrels, read_queries
 from denseflow.dataset.archive import unpack
 from denseflow.dataset.collection_source import SourceCollection, Split, examples
 from denseflow.dataset.download import download
@@ -20,7 +20,7 @@ FORM = "expected corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv, as they are or
 def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCollection]:
     """A folder, an archive or a download in BEIR's form.
 
-    The queries of a split are those that its qrels name, in the order of queries.jsonl.
+    The queries of a split are those that its qrels name, in the order of queries.jsonl; their ``answers`` are kept.
 
     Args:
         source: ``path`` (a folder, or a zip or tar archive with the files at its top or in one folder), or ``url`` and
@@ -33,11 +33,11 @@ def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCol
     folder = find_collection(_fetched(source, work), work)
     corpus, queries_file = _find(folder, "corpus.jsonl"), _find(folder, "queries.jsonl")
     qrels = _qrels_files(folder, source["splits"])
-    queries = read_queries(queries_file)
+    queries, answers = read_queries(queries_file), read_answers(queries_file)
     yield SourceCollection(
         origin=str(folder),
         documents=lambda: read_corpus(corpus),
-        splits={split: partial(_split, queries, queries_file, qrels[split]) for split in source["splits"]},
+        splits={split: partial(_split, queries, answers, queries_file, qrels[split]) for split in source["splits"]},
     )
 
 
@@ -96,7 +96,7 @@ def _qrels_files(folder: Path, splits: list[str]) -> dict[str, Path]:
     return {split: _find(folder / "qrels", f"{split}.tsv") for split in splits}
 
 
-def _split(queries: dict[str, str], queries_file: Path, qrels_file: Path) -> Split:
+def _split(queries: dict[str, str], answers: dict[str, list[str]], queries_file: Path, qrels_file: Path) -> Split:
     qrels = read_qrels(qrels_file)
     for query_id in qrels:
         if query_id not in queries:
@@ -105,7 +105,12 @@ def _split(queries: dict[str, str], queries_file: Path, qrels_file: Path) -> Spl
                 "add the query, or take out its judgements"
             )
     named: Qrels = {query_id: qrels[query_id] for query_id in queries if query_id in qrels}
-    return Split({query_id: queries[query_id] for query_id in named}, named, str(qrels_file))
+    return Split(
+        {query_id: queries[query_id] for query_id in named},
+        named,
+        str(qrels_file),
+        {query_id: answers[query_id] for query_id in named if query_id in answers},
+    )
 
 
 def _line(qrels_file: Path, query_id: str) -> int:

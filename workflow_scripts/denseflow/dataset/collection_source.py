@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from denseflow.collection import Document, Qrels
@@ -16,11 +17,13 @@ class Split(NamedTuple):
         queries: Text by query id, in the source's order.
         qrels: Relevance level by query id, then document id.
         origin: Where the judgements come from (a file, an id), for messages.
+        answers: By query id, of those that have any, for the measure Answer.
     """
 
     queries: dict[str, str]
     qrels: Qrels
     origin: str
+    answers: Mapping[str, list[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)

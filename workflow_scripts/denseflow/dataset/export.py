@@ -158,7 +158,7 @@ def _write_split(folder: Path, name: str, split: Split) -> tuple[dict[str, int],
         _check_id(f"{split.origin}: query", query_id)
         _check_text(f"{split.origin}: query {query_id!r}", text)
         lengths.add(text)
-    write_jsonl(folder / f"queries.{name}.jsonl", ({"_id": key, "text": text} for key, text in split.queries.items()))
+    write_jsonl(folder / f"queries.{name}.jsonl", _query_rows(split))
     pairs = relevant = 0
     with (
         atomic_path(folder / f"qrels.{name}.tsv") as temporary,
@@ -177,7 +177,17 @@ def _write_split(folder: Path, name: str, split: Split) -> tuple[dict[str, int],
         "judgements": pairs,
         "relevant": relevant,
     }
+    if split.answers:
+        counts["queries_with_answers"] = sum(query_id in split.queries for query_id in split.answers)
     return counts, lengths.summary()
+
+
+def _query_rows(split: Split) -> Iterator[dict[str, Any]]:
+    for query_id, text in split.queries.items():
+        row: dict[str, Any] = {"_id": query_id, "text": text}
+        if split.answers.get(query_id):
+            row["answers"] = split.answers[query_id]
+        yield row
 
 
 def _check_id(what: str, value: str) -> None:

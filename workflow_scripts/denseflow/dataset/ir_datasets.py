@@ -24,6 +24,21 @@ TITLES = ("title", "document_title", "page_title", "headline")
 TEXTS = ("title", "text", "body", "abstract", "summary", "detailed_description", "code")
 """The fields to take where a type has no ``default_text``: all of them that are texts, joined."""
 
+ANSWERS = "answers"
+"""The field of the types of queries that have answers, such as those of dpr-w100."""
+
+
+def has_answers(dataset_id: str) -> bool:
+    """Whether a data set's type of queries has answers, which is known before anything is downloaded.
+
+    True also where nothing is known of it; the export says what is wrong then.
+    """
+    import ir_datasets
+
+    if dataset_id not in ir_datasets.registry or not ir_datasets.load(dataset_id).has_queries():
+        return True
+    return ANSWERS in getattr(ir_datasets.load(dataset_id).queries_cls(), "_fields", (ANSWERS,))
+
 
 @contextmanager
 def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCollection]:
@@ -149,12 +164,14 @@ def _default_text(row: Any) -> str:
 
 def _split(dataset_id: str, dataset: Any, warnings: list[str]) -> Split:
     queries: dict[str, str] = {}
+    answers: dict[str, list[str]] = {}
     for row in _read(dataset_id, dataset.queries_iter):
         if row.query_id in queries:
             raise DenseflowError(
                 f"source ir_datasets: {dataset_id} has query {row.query_id!r} twice; ids must be unique"
             )
         queries[row.query_id] = _default_text(row)
+        answers[row.query_id] = [answer for answer in getattr(row, ANSWERS, None) or () if answer.strip()]
     qrels: Qrels = {}
     repeated = 0
     for row in _read(dataset_id, dataset.qrels_iter):
@@ -163,7 +180,8 @@ def _split(dataset_id: str, dataset: Any, warnings: list[str]) -> Split:
         judged[row.doc_id] = max(row.relevance, judged.get(row.doc_id, row.relevance))
     if repeated:
         warnings.append(f"{dataset_id}: {repeated} judgements of a pair judged before; the highest level was kept")
-    return Split(queries, qrels, f"ir_datasets {dataset_id}")
+    answers = {query_id: found for query_id, found in answers.items() if found}
+    return Split(queries, qrels, f"ir_datasets {dataset_id}", answers)
 
 
 def _read(dataset_id: str, start: Any) -> Iterable[Any]:

@@ -1,4 +1,4 @@
-"""trec_eval's measures of runs, query by query, through pytrec_eval."""
+"""The measures of runs, query by query: trec_eval's through pytrec_eval, and the few that it lacks."""
 
 import logging
 import math
@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 
 import ir_measures
 
-from denseflow.collection import Qrels, read_qrels
+from denseflow.collection import Qrels, read_corpus, read_qrels
 from denseflow.errors import DenseflowError
-from denseflow.evaluate.names import parse_measure, without_cutoff
+from denseflow.evaluate.answers import Answers
+from denseflow.evaluate.names import parse_measure
+from denseflow.evaluate.own_measures import INTERPOLATED, needs_answers, without_cutoff
+from denseflow.evaluate.ranks import interpolated_precision
 from denseflow.files import sha256, write_text
 from denseflow.manifest import read_manifest, write_manifest
 from denseflow.run_file import Run, read_run
@@ -30,29 +33,53 @@ class Score(NamedTuple):
     value: float
 
 
-def evaluate(qrels: Qrels, run: Run, measures: Sequence[str]) -> list[Score]:
+def evaluate(qrels: Qrels, run: Run, measures: Sequence[str], answers: Answers | None = None) -> list[Score]:
     """The measures of a run, for every judged query in the qrels' order.
 
     As with ``trec_eval -c``, a query that has judgements and no results counts 0, also where none of its judged
     documents is relevant; a query without judgements, or only in the run, is left out. Documents are ranked as
     trec_eval ranks them: by score as a 32-bit float, ties by document id, descending. nDCG has the levels
-    themselves as gains; the other measures count a document as relevant from level 1 on, or from ``rel=``.
+    themselves as gains; the other measures count a document as relevant from level 1 on, or from ``rel=``. Answer
+    looks for answers instead of judgements, and counts the queries that have answers.
+
+    Args:
+        qrels: The judgements.
+        run: The rankings.
+        measures: Names as ir_measures writes them.
+        answers: The queries' answers and the passages; needed by the measure Answer alone.
 
     Raises:
         DenseflowError: A measure is unknown (examples and close matches are given).
     """
+    chosen = _unique(measures)
+    looked_for = [measure for measure in chosen if needs_answers(measure)]
+    values: dict[Any, dict[str, float]] = {}
+    if looked_for:
+        assert answers is not None
+        values |= answers.scores(run, looked_for)
     judged = {query_id: levels for query_id, levels in qrels.items() if levels}
     found = {query_id: ranking for query_id, ranking in run.items() if query_id in judged and ranking}
-    scores = []
-    for measure in _unique(measures):
-        computed, cutoff = without_cutoff(measure)
-        by_query = dict.fromkeys(judged, 0.0)
-        if found:
-            # One measure at a time: ir_measures would report RR and RR@10 under one name of trec_eval's.
-            for metric in ir_measures.pytrec_eval.iter_calc([computed], judged, found):
-                by_query[metric.query_id] = _cut(metric.value, cutoff)
-        scores += [Score(str(measure), query_id, float(value)) for query_id, value in by_query.items()]
-    return scores
+    for measure in chosen:
+        if measure not in values:
+            values[measure] = {**dict.fromkeys(judged, 0.0), **_values(judged, found, measure)}
+    return [Score(str(measure), query_id, value) for measure in chosen for query_id, value in values[measure].items()]
+
+
+def find_answers(dataset: Path, split: str, measures: Sequence[str]) -> Answers | None:
+    """A split's answers for :func:`evaluate`, where one of the measures looks for them.
+
+    Args:
+        dataset: The dataset stage's folder.
+        split: Whose queries are scored.
+        measures: Names as ir_measures writes them.
+
+    Raises:
+        DenseflowError: One does, and no query of the split has answers.
+    """
+    needing = [measure for measure in _unique(measures) if needs_answers(measure)]
+    if not needing:
+        return None
+    return Answers(dataset / f"queries.{split}.jsonl", lambda: read_corpus(dataset / "corpus.jsonl"))
 
 
 def evaluate_experiment(systems: Sequence[dict[str, Any]], measures: Sequence[str], folder: Path) -> dict[str, Any]:
@@ -70,19 +97,21 @@ def evaluate_experiment(systems: Sequence[dict[str, Any]], measures: Sequence[st
     Raises:
         DenseflowError: A measure is unknown, a file is broken, or no query has a judgement.
     """
-    _unique(measures)
+    places = dict.fromkeys((Path(system["qrels"]).parent, system["split"]) for system in systems)
+    answers = {place: find_answers(*place, measures) for place in places}
     scores, means, facts = [], [], []
     for system in systems:
         keys = (system["dataset"], system["split"], system["name"], system["variant"])
         _check_inputs(system)
         qrels, run = read_qrels(Path(system["qrels"])), read_run(Path(system["run"]))
-        rows = evaluate(qrels, run, measures)
+        looked_for = answers[Path(system["qrels"]).parent, system["split"]]
+        rows = evaluate(qrels, run, measures, looked_for)
         if not rows:
             raise DenseflowError(f"{system['qrels']}: no judgements, so that nothing can be scored; check the split")
         scores += [(*keys, row.measure, row.query_id, repr(row.value)) for row in rows]
         for measure, values in _by_measure(rows):
             means.append((*keys, measure, f"{math.fsum(values) / len(values):.6f}", str(len(values))))
-        facts.append(_facts(system, qrels, run, measures))
+        facts.append(_facts(system, qrels, run, measures, looked_for))
         LOG.info("scored %s/%s on %s %s", system["name"], system["variant"], system["dataset"], system["split"])
     warnings = [warning for fact in facts for warning in fact.pop("warnings")]
     for warning in warnings:
@@ -105,6 +134,18 @@ def _unique(names: Sequence[str]) -> list[Any]:
     return list({str(measure): measure for measure in map(parse_measure, names)}.values())
 
 
+def _values(judged: Qrels, found: Run, measure: Any) -> dict[str, float]:
+    """The values of the queries that have judgements and results."""
+    if measure.NAME == INTERPOLATED:
+        return {query: interpolated_precision(judged[query], ranking, measure) for query, ranking in found.items()}
+    if not found:
+        return {}
+    computed, cutoff = without_cutoff(measure)
+    # One measure at a time: ir_measures would report RR and RR@10 under one name of trec_eval's.
+    metrics = ir_measures.pytrec_eval.iter_calc([computed], judged, found)
+    return {metric.query_id: _cut(float(metric.value), cutoff) for metric in metrics}
+
+
 def _cut(reciprocal_rank: float, cutoff: int | None) -> float:
     return reciprocal_rank if cutoff is None or reciprocal_rank >= 1 / cutoff else 0.0
 
@@ -122,7 +163,9 @@ def _by_measure(rows: Iterable[Score]) -> Iterator[tuple[str, list[float]]]:
     yield from values.items()
 
 
-def _facts(system: dict[str, Any], qrels: Qrels, run: Run, measures: Sequence[str]) -> dict[str, Any]:
+def _facts(
+    system: dict[str, Any], qrels: Qrels, run: Run, measures: Sequence[str], answers: Answers | None
+) -> dict[str, Any]:
     name = f"{system['name']}/{system['variant']} on {system['dataset']} {system['split']}"
     counts = {
         "judged_queries": len(qrels),
@@ -137,6 +180,15 @@ def _facts(system: dict[str, Any], qrels: Qrels, run: Run, measures: Sequence[st
         warnings.append(
             f"{name}: {counts['judged_without_relevant']} judged queries have no relevant document, count 0"
         )
+    if answers is not None:
+        counts |= {
+            "queries_with_answers": len(answers.by_query),
+            "judged_without_answers": sum(query_id not in answers.by_query for query_id in qrels),
+        }
+        if counts["judged_without_answers"]:
+            warnings.append(
+                f"{name}: {counts['judged_without_answers']} judged queries have no answers and are left out of Answer"
+            )
     longest = max(map(len, run.values()), default=0)
     for measure in _unique(measures):
         if measure.params.get("cutoff", 0) > longest:

@@ -1,4 +1,4 @@
-"""Names of measures, as ir_measures writes them: ``nDCG@10``, ``R@100``, ``AP``, ``P(rel=2)@5``."""
+"""Names of measures, as ir_measures writes them: ``nDCG@10``, ``R@100``, ``AP``, ``P(rel=2)@5``; ``Answer@20``."""
 
 import re
 from difflib import get_close_matches
@@ -8,14 +8,15 @@ import ir_measures
 from ir_measures import measures
 
 from denseflow.errors import DenseflowError
+from denseflow.evaluate.own_measures import ANSWER, is_own, needs_answers, without_cutoff
 
 _ADVICE = (
-    "Write it as ir_measures does, for example nDCG@10, R@100, AP, RR@10, P@5, Success@5, Rprec, Bpref, P(rel=2)@10"
+    "Write it as ir_measures does, for example nDCG@10, R@100, AP, RR@10, P@5, Success@5, Rprec, Bpref, P(rel=2)@10, "
+    "or Answer@20; docs/measures.md has them all"
 )
 
-_REFUSED = ("NumQ", "NumRet", "NumRel", "NumRelRet", "IPrec")
-"""Numbers of queries and documents, whose mean says nothing of a system's quality; and IPrec, where pytrec_eval-terrier
-0.5.11 differs from trec_eval's own expected output."""
+_REFUSED = ("NumQ", "NumRet", "NumRel", "NumRelRet")
+"""Numbers of queries and documents, whose mean says nothing of a system's quality."""
 
 
 def parse_measure(name: str) -> Any:
@@ -31,7 +32,7 @@ def parse_measure(name: str) -> Any:
 
 
 def check_measure(name: str) -> None:
-    """Refuse what is no measure of trec_eval's; raises the kind of error that pydantic collects.
+    """Refuse what is no measure; raises the kind of error that pydantic collects.
 
     Raises:
         ValueError: The name is unknown, lacks its cutoff, or is a measure that trec_eval does not compute.
@@ -39,19 +40,16 @@ def check_measure(name: str) -> None:
     _parse(name)
 
 
-def without_cutoff(measure: Any) -> tuple[Any, int | None]:
-    """Part RR@k, the one measure here that trec_eval lacks, into trec_eval's RR and k; others stay whole, with None."""
-    if measure.NAME == "RR" and "cutoff" in measure.params:
-        kept = {key: value for key, value in measure.params.items() if key != "cutoff"}
-        return ir_measures.RR(**kept), measure.params["cutoff"]
-    return measure, None
+def looks_for_answers(name: str) -> bool:
+    """Whether a measure's name means one that needs the queries' answers."""
+    return needs_answers(parse_measure(name))
 
 
 def _parse(name: str) -> Any:
     try:
         measure = ir_measures.parse_measure(name)
         computed, _ = without_cutoff(measure)
-        supported = measure.NAME not in _REFUSED and ir_measures.pytrec_eval.supports(computed)
+        supported = is_own(measure) or (measure.NAME not in _REFUSED and ir_measures.pytrec_eval.supports(computed))
     except (NameError, ValueError, AssertionError, TypeError) as error:
         reason = "it lacks its cutoff, as in R@100" if "cutoff=<object" in str(error) else str(error)
         raise ValueError(f"unknown measure {name!r}: {reason}. {_closest(name)}{_ADVICE}") from None
@@ -60,6 +58,9 @@ def _parse(name: str) -> Any:
     cutoff = measure.params.get("cutoff", 1)
     if type(cutoff) is not int or cutoff < 1:
         raise ValueError(f"measure {name!r}: cutoff {cutoff}, expected a whole number from 1 on. {_ADVICE}")
+    recall = measure.params.get("recall", 0.0)
+    if not 0 <= recall <= 1:
+        raise ValueError(f"measure {name!r}: recall {recall}, expected a share from 0.0 to 1.0. {_ADVICE}")
     return measure
 
 
@@ -76,6 +77,6 @@ def _closest(name: str) -> str:
 
 
 def _supported_names() -> set[str]:
-    """All spellings of the measures that pytrec_eval computes, ``MRR`` for ``RR`` and the like included."""
-    names = {measure.NAME for measure in ir_measures.pytrec_eval.SUPPORTED_MEASURES}.difference(_REFUSED)
+    """All spellings of the measures that there are, ``MRR`` for ``RR`` and the like included."""
+    names = {ANSWER, *(measure.NAME for measure in ir_measures.pytrec_eval.SUPPORTED_MEASURES)}.difference(_REFUSED)
     return {alias for alias, kind in measures.registry.items() if kind.NAME in names}

@@ -11,8 +11,9 @@ from denseflow.collection import Document, Qrels, read_corpus, read_qrels, read_
 from denseflow.contract import passage_text, read_contract
 from denseflow.encode.batches import encode_texts
 from denseflow.errors import DenseflowError
+from denseflow.evaluate.answers import Answers
 from denseflow.evaluate.measures import evaluate
-from denseflow.evaluate.names import parse_measure
+from denseflow.evaluate.names import looks_for_answers, parse_measure
 from denseflow.manifest import read_manifest
 from denseflow.progress import Advance
 from denseflow.search.flat import rank_vectors
@@ -96,9 +97,14 @@ class Retrieval:
             threads=threads,
         )
         values: dict[str, list[float]] = {}
-        for score in evaluate(self.qrels, run, measures):
+        for score in evaluate(self.qrels, run, measures, self._answers(measures)):
             values.setdefault(score.measure, []).append(score.value)
         return {measure: math.fsum(each) / len(each) for measure, each in values.items()}
+
+    def _answers(self, measures: Sequence[str]) -> Answers | None:
+        if not any(map(looks_for_answers, measures)):
+            return None
+        return Answers(self.files["query"], lambda: self.passages)
 
     def encode_passages(self, model: SentenceTransformer, advance: Advance = lambda count: None) -> np.ndarray:
         """float32, shape (passages, dimensions)."""
