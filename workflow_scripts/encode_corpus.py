@@ -10,8 +10,6 @@ with stage_log(snakemake.log[0]):
         Path(snakemake.input.model),
         Path(snakemake.input.dataset),
         Path(snakemake.output.manifest).parent,
-        shard_size=2000,
-        work=Path(snakemake.params.work),
         code=snakemake.params.code,
         granted_gpus=snakemake.resources.gpu,
         threads=snakemake.threads,

@@ -48,7 +48,7 @@ def stages_scores(out: Path, dataset: Path, folder: Path) -> dict[str, float]:
     """The means that the encode, search and evaluate stages give a trained model."""
     arguments = {"granted_gpus": 0, "threads": 1}
     for encode, options in (
-        (encode_corpus, {"work": folder / "work", "shard_size": 9}),
+        (encode_corpus, {"shard_size": 9}),
         (encode_queries, {"split": "dev"}),
     ):
         encode(out / "manifest.json", dataset, folder, **arguments, **options)

@@ -17,12 +17,13 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
 from denseflow import encode
-from denseflow.encode.batches import encode_texts, make_batches
+from denseflow.encode.batches import encode_rows, encode_texts, make_batches
 from denseflow.encode.encode import encode_corpus, encode_queries
 from denseflow.encoder import apply_contract, load_encoder, save_encoder
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256, write_jsonl
 from denseflow.manifest import read_manifest, write_manifest
+from denseflow.token_rows import Row
 from denseflow.train.pretrained import prepare
 
 PACKAGE = Path(encode.__file__).parents[2]
@@ -65,8 +66,21 @@ def encode_documents(model_manifest: Path, dataset_manifest: Path, folder: Path,
     """Run encode_corpus in shards of 4 passages on the CPU, and return the vectors."""
     folder.mkdir(exist_ok=True)
     options = {"shard_size": 4, "granted_gpus": 0, "threads": 1, **options}
-    encode_corpus(model_manifest, dataset_manifest, folder, work=folder.parent / f"{folder.name}.work", **options)
-    return np.load(folder / "corpus.npy")
+    encode_corpus(model_manifest, dataset_manifest, folder, **options)
+    return read_shards(folder)
+
+
+def read_shards(folder: Path) -> np.ndarray:
+    """The vectors of all shards that the manifest lists, in their order."""
+    shards = read_manifest(folder / "corpus.manifest.json")["shards"]
+    vectors = [np.load(folder / shard["file"]) for shard in shards]
+    assert [len(some) for some in vectors] == [shard["rows"] for shard in shards]
+    return np.concatenate(vectors)
+
+
+def files(folder: Path) -> dict[str, str]:
+    """The sums of all files of a folder, by relative name."""
+    return {str(path.relative_to(folder)): sha256(path) for path in folder.rglob("*") if path.is_file()}
 
 
 # What the vectors are
@@ -172,13 +186,15 @@ def test_ids_and_rows_are_in_the_order_of_the_corpus_and_the_manifest_says_what_
     assert manifest["similarity"] == "cosine"
 
 
-def test_the_work_folder_is_gone_and_nothing_else_is_left(model_manifest, dataset_manifest, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / ".corpus.npy.killed").touch()
-    encode_documents(model_manifest, dataset_manifest, tmp_path / "out")
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["corpus.ids", "corpus.manifest.json", "corpus.npy"]
+def test_what_a_killed_job_and_a_larger_corpus_left_is_removed(model_manifest, dataset_manifest, tmp_path):
+    encode_documents(model_manifest, dataset_manifest, tmp_path / "out", shard_size=2)
+    (tmp_path / "out" / ".corpus.ids.killed").touch()
+    (tmp_path / "out" / "corpus" / ".00000.npy.killed").touch()
+    encode_documents(model_manifest, dataset_manifest, tmp_path / "out", shard_size=9)
+    assert sorted(files(tmp_path / "out")) == [
+        *("corpus.ids", "corpus.manifest.json"),
+        *("corpus/00000.json", "corpus/00000.npy", "corpus/00001.json", "corpus/00001.npy"),
+    ]
 
 
 def test_the_size_of_a_shard_changes_no_vector(model_manifest, dataset_manifest, tmp_path):
@@ -215,8 +231,8 @@ def test_broken_weights_are_an_error_that_names_the_text_and_writes_nothing(mode
 KILLED = """
 import os, sys
 from pathlib import Path
-from denseflow.encode import encode as stage, shards
-model, dataset, folder, work, moment, number = sys.argv[1:]
+from denseflow.encode import corpus_shards, encode as stage
+model, dataset, folder, moment, number = sys.argv[1:]
 calls = 0
 
 def dying(function):
@@ -228,21 +244,18 @@ def dying(function):
         return function(*arguments, **options)
     return wrapper
 
-owner = {"encode_texts": stage, "write_json": shards, "_write_ids": stage}[moment]
+owner = {"encode_rows": stage, "write_json": corpus_shards, "_write_ids": stage}[moment]
 if moment == "_write_ids":
     calls = 2
 setattr(owner, moment, dying(getattr(owner, moment)))
-stage.encode_corpus(
-    Path(model), Path(dataset), Path(folder), work=Path(work), granted_gpus=0, threads=1, shard_size=4
-)
+stage.encode_corpus(Path(model), Path(dataset), Path(folder), granted_gpus=0, threads=1, shard_size=4)
 """
 
 
 def run_until_killed(manifests: tuple[Path, Path], folder: Path, moment: str, number: int) -> None:
     """Run encode_corpus in a process that gets a signal in the middle."""
     folder.mkdir()
-    work = folder.parent / f"{folder.name}.work"
-    arguments = [*map(str, (*manifests, folder, work)), moment, str(number)]
+    arguments = [*map(str, (*manifests, folder)), moment, str(number)]
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
     done = subprocess.run([sys.executable, "-c", KILLED, *arguments], env=environment, capture_output=True, text=True)
     assert done.returncode == -number, done.stderr
@@ -251,8 +264,8 @@ def run_until_killed(manifests: tuple[Path, Path], folder: Path, moment: str, nu
 @pytest.mark.parametrize(
     ("moment", "number"),
     [
-        pytest.param("encode_texts", signal.SIGKILL, id="kill -9 while a shard is encoded"),
-        pytest.param("encode_texts", signal.SIGTERM, id="SIGTERM while a shard is encoded"),
+        pytest.param("encode_rows", signal.SIGKILL, id="kill -9 while a shard is encoded"),
+        pytest.param("encode_rows", signal.SIGTERM, id="SIGTERM while a shard is encoded"),
         pytest.param("write_json", signal.SIGKILL, id="kill -9 between a shard and its record"),
         pytest.param("_write_ids", signal.SIGKILL, id="kill -9 after the vectors, before the ids"),
     ],
@@ -263,48 +276,47 @@ def test_after_a_kill_finished_shards_are_kept_and_the_vectors_are_the_same_to_t
     whole = encode_documents(model_manifest, dataset_manifest, tmp_path / "whole")
     run_until_killed((model_manifest, dataset_manifest), tmp_path / "out", moment, number)
     assert not (tmp_path / "out" / "corpus.manifest.json").exists()
-    kept = len(list((tmp_path / "out.work").glob("*.json")))
+    kept = len(list((tmp_path / "out" / "corpus").glob("*.json")))
     assert kept == (5 if moment == "_write_ids" else 2)
 
     encoded = count_encoded(monkeypatch)
     resumed = encode_documents(model_manifest, dataset_manifest, tmp_path / "out")
     np.testing.assert_array_equal(resumed, whole)
     assert sum(encoded) == len(DOCUMENTS) - min(4 * kept, len(DOCUMENTS))
-    names = [(path.name, sha256(path)) for path in sorted((tmp_path / "out").iterdir())]
-    assert names == [(path.name, sha256(path)) for path in sorted((tmp_path / "whole").iterdir())]
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
 def count_encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A list that grows by the number of texts at each call of encode_texts."""
+    """A list that grows by the number of texts whenever a shard is encoded."""
     encoded: list[int] = []
 
-    def counting(model: SentenceTransformer, texts: list[str], *arguments: object, **options: object) -> np.ndarray:
-        encoded.append(len(texts))
-        return encode_texts(model, texts, *arguments, **options)
+    def counting(model: SentenceTransformer, rows: list[Row], *arguments: object, **options: object) -> np.ndarray:
+        encoded.append(len(rows))
+        return encode_rows(model, rows, *arguments, **options)
 
-    monkeypatch.setattr("denseflow.encode.encode.encode_texts", counting)
+    monkeypatch.setattr("denseflow.encode.encode.encode_rows", counting)
     return encoded
 
 
 @pytest.fixture(scope="module")
 def killed(model_manifest: Path, dataset_manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The work folder of a process that was killed after the first two of five shards."""
+    """The folder of a process that was killed after the first two of five shards."""
     folder = tmp_path_factory.mktemp("killed")
-    run_until_killed((model_manifest, dataset_manifest), folder / "out", "encode_texts", signal.SIGKILL)
-    return folder / "out.work"
+    run_until_killed((model_manifest, dataset_manifest), folder / "out", "encode_rows", signal.SIGKILL)
+    return folder / "out"
 
 
 @pytest.fixture
 def interrupted(killed: Path, tmp_path: Path) -> Path:
-    """A copy of that work folder, where the next run into ``out`` looks for it."""
-    return Path(shutil.copytree(killed, tmp_path / "out.work"))
+    """A copy of that folder: the next run into ``out`` finds it."""
+    return Path(shutil.copytree(killed, tmp_path / "out"))
 
 
 def test_an_altered_shard_is_encoded_again(
     interrupted, model_manifest, dataset_manifest, tmp_path, monkeypatch, caplog
 ):
     whole = encode_documents(model_manifest, dataset_manifest, tmp_path / "whole")
-    shard = min(interrupted.glob("*.npy"))
+    shard = min(interrupted.glob("corpus/0*.npy"))
     np.save(shard, np.load(shard) + 1)
     encoded = count_encoded(monkeypatch)
     with caplog.at_level(logging.WARNING, logger="denseflow"):
@@ -325,5 +337,5 @@ def test_a_shard_of_another_model_is_not_used(interrupted, tiny_model, dataset_m
 
 def test_a_broken_record_makes_its_shard_be_encoded_again(interrupted, model_manifest, dataset_manifest, tmp_path):
     whole = encode_documents(model_manifest, dataset_manifest, tmp_path / "whole")
-    min(interrupted.glob("*.json")).write_text("{", encoding="utf-8")
+    min(interrupted.glob("corpus/*.json")).write_text("{", encoding="utf-8")
     np.testing.assert_array_equal(encode_documents(model_manifest, dataset_manifest, tmp_path / "out"), whole)

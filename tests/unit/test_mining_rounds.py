@@ -23,7 +23,7 @@ def dataset(tmp_path_factory):
 
 def encoded(model, dataset, folder):
     where = {"granted_gpus": 0, "threads": 1}
-    encode_corpus(model, dataset, folder, work=folder / "work", shard_size=50, **where)
+    encode_corpus(model, dataset, folder, shard_size=50, **where)
     encode_queries(model, dataset, folder, split="train", **where)
     return folder / "queries.train.manifest.json", folder / "corpus.manifest.json"
 

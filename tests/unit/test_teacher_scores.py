@@ -38,7 +38,7 @@ def scored(tmp_path_factory):
     write_manifest(data, "dataset", ["corpus.jsonl", "queries.train.jsonl"])
     model = make_base(folder / "model")
     where = {"granted_gpus": 0, "threads": 1}
-    encode_corpus(model, data / "manifest.json", folder, work=folder / "work", shard_size=50, **where)
+    encode_corpus(model, data / "manifest.json", folder, shard_size=50, **where)
     encode_queries(model, data / "manifest.json", folder, split="train", **where)
     queries, corpus = folder / "queries.train.manifest.json", folder / "corpus.manifest.json"
     score_with_vectors(training_file.parent / "manifest.json", queries, corpus, folder / "scores")

@@ -7,12 +7,13 @@ import pytest
 import torch
 from tiny_training import run, same, weights
 
+from denseflow.attention import attention_in_float32, check_attention, set_attention
 from denseflow.encode.batches import encode_texts
 from denseflow.encoder import load_encoder, save_encoder
 from denseflow.errors import DenseflowError
-from denseflow.train.arguments import usable_precision
-from denseflow.train.attention import attention_in_float32, check_attention, set_attention
+from denseflow.precision import usable_precision
 
+KEY = "recipe.precision"
 TEXTS = ["what is milk", "cancer and risk of the heart", "not fruit with fish and meat for women and men"]
 
 
@@ -46,7 +47,7 @@ def test_an_implementation_that_a_model_has_not_is_refused(tiny_model: Path, mon
 
 def test_flash_attention_on_a_cpu_is_refused():
     with pytest.raises(DenseflowError, match=r"run.attention: flash_attention_2 needs a CUDA GPU, .* on cpu; set it"):
-        check_attention("flash_attention_2", "cpu", "bf16")
+        check_attention("flash_attention_2", "cpu", "bf16", KEY)
 
 
 @pytest.mark.parametrize(
@@ -60,20 +61,20 @@ def test_flash_attention_on_a_cpu_is_refused():
 def test_flash_attention_without_what_it_needs_is_refused(monkeypatch, capability, package, precision, message):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "A card")
-    monkeypatch.setattr("denseflow.train.attention.find_spec", lambda name: object() if package else None)
+    monkeypatch.setattr("denseflow.attention.find_spec", lambda name: object() if package else None)
     with pytest.raises(DenseflowError, match=message):
-        check_attention("flash_attention_2", "cuda", precision)
+        check_attention("flash_attention_2", "cuda", precision, KEY)
 
 
 def test_flash_attention_with_all_it_needs_is_let_through(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    monkeypatch.setattr("denseflow.train.attention.find_spec", lambda name: object())
-    check_attention("flash_attention_2", "cuda", "bf16")
+    monkeypatch.setattr("denseflow.attention.find_spec", lambda name: object())
+    check_attention("flash_attention_2", "cuda", "bf16", KEY)
 
 
 @pytest.mark.parametrize("implementation", [None, "eager", "sdpa"])
 def test_the_others_are_let_through_everywhere(implementation):
-    check_attention(implementation, "cpu", "fp32")
+    check_attention(implementation, "cpu", "fp32", KEY)
 
 
 def test_the_implementation_changes_a_training_by_floating_point_alone_dropout_included(base, training_file, tmp_path):
@@ -105,14 +106,14 @@ def test_flash_attention_is_left_while_a_model_encodes_in_float32(tiny_model: Pa
 
 
 def test_fp16_on_a_cpu_becomes_fp32_with_a_word(caplog):
-    assert usable_precision("fp16", "cpu") == "fp32"
+    assert usable_precision("fp16", "cpu", KEY) == "fp32"
     assert "needs a GPU" in caplog.text
 
 
 @pytest.mark.parametrize(("native", "said"), [(True, False), (False, True)])
 def test_bf16_on_a_cpu_that_has_no_instructions_for_it_is_said_to_be_slow(monkeypatch, caplog, native, said):
-    monkeypatch.setattr("denseflow.train.arguments._cpu_has_bf16", lambda: native)
-    assert usable_precision("bf16", "cpu") == "bf16"
+    monkeypatch.setattr("denseflow.precision._cpu_has_bf16", lambda: native)
+    assert usable_precision("bf16", "cpu", KEY) == "bf16"
     assert ("slower than fp32" in caplog.text) == said
 
 
@@ -120,5 +121,5 @@ def test_bf16_on_a_gpu_that_has_none_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "A card")
     with pytest.raises(DenseflowError, match=r"recipe.precision: bf16, which A card has not; set it to fp16 or fp32"):
-        usable_precision("bf16", "cuda")
-    assert usable_precision("fp16", "cuda") == "fp16"
+        usable_precision("bf16", "cuda", KEY)
+    assert usable_precision("fp16", "cuda", KEY) == "fp16"

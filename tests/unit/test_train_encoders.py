@@ -94,11 +94,11 @@ def test_the_encode_stage_reads_the_contract_of_separate_encoders_and_takes_each
     write_manifest(data, "dataset", ["corpus.jsonl", "queries.test.jsonl"])
     inputs = tmp_path / "model" / "manifest.json", data / "manifest.json", tmp_path / "out"
     where = {"granted_gpus": 0, "threads": 1}
-    encode_corpus(*inputs, work=tmp_path / "work", shard_size=2, **where)
+    encode_corpus(*inputs, shard_size=1000, **where)
     encode_queries(*inputs, split="test", **where)
     alone = SentenceTransformer(str(tmp_path / "model" / "model"), device="cpu")
     passages = alone.encode_document([f"food # {text}" for text in TEXTS])
-    np.testing.assert_allclose(np.load(tmp_path / "out" / "corpus.npy"), passages, atol=1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / "out" / "corpus" / "00000.npy"), passages, atol=1e-6)
     queries = alone.encode_query(TEXTS)
     np.testing.assert_allclose(np.load(tmp_path / "out" / "queries.test.npy"), queries, atol=1e-6)
 

@@ -1,6 +1,8 @@
 """Texts into vectors, in batches of texts of like length."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,10 +11,13 @@ from sentence_transformers.util import batch_to_device
 
 from denseflow.cpu.quick import quick_on_cpu
 from denseflow.encoder import Kind, dimensions, embed
-from denseflow.token_rows import pad_rows, row_length, tokenize_rows
+from denseflow.token_rows import Row, pad_rows, row_length, tokenize_rows
 
 CPU_BATCH_TOKENS = 4096  # larger ones leave the caches, smaller ones make threads wait: see benchmarks/encoding.py
 GPU_BATCH_TOKENS = 32768
+
+_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_AT_ONCE = 4096  # vectors that a GPU keeps before they are fetched, so that it need not wait at each batch
 
 
 def encode_texts(
@@ -20,36 +25,80 @@ def encode_texts(
     texts: Sequence[str],
     kind: Kind,
     *,
+    precision: str = "fp32",
     batch_tokens: int | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> np.ndarray:
-    """The vectors of texts, in their order.
-
-    Each text is tokenised once; then the longest texts are encoded first, as many at once as fit into the budget when
-    padded to the longest. Batches depend on the texts and on the budget alone, so that the same texts give the same
-    bits.
+    """The vectors of texts, in their order: each text is tokenised once, then see :func:`encode_rows`.
 
     Args:
         model: The encoder, in evaluation mode on its device.
         texts: Queries, or passages with their titles.
         kind: Which of the contract's two sides applies.
-        batch_tokens: Tokens in a batch, padding included; a longer text makes a batch alone. None: what is quick on
-            the model's device.
-        advance: Called with the size of each batch when it is done.
+        precision: See :func:`encode_rows`.
+        batch_tokens: See :func:`encode_rows`.
+        advance: See :func:`encode_rows`.
 
     Returns:
         float32, shape (texts, dimensions).
     """
-    if batch_tokens is None:
-        batch_tokens = CPU_BATCH_TOKENS if model.device.type == "cpu" else GPU_BATCH_TOKENS
     rows, common = tokenize_rows(model, texts, kind)
-    vectors = np.empty((len(texts), dimensions(model)), dtype=np.float32)
-    with torch.inference_mode(), quick_on_cpu(model.device):
-        for places in make_batches([row_length(row) for row in rows], batch_tokens):
-            features = {**common, **pad_rows(model, [rows[place] for place in places], kind)}
-            output = embed(model, batch_to_device(features, model.device), kind)
-            vectors[places] = output.float().cpu().numpy()
+    return encode_rows(model, rows, common, kind, precision=precision, batch_tokens=batch_tokens, advance=advance)
+
+
+def encode_rows(
+    model: SentenceTransformer,
+    rows: Sequence[Row],
+    common: Mapping[str, Any],
+    kind: Kind,
+    *,
+    precision: str = "fp32",
+    batch_tokens: int | None = None,
+    advance: Callable[[int], None] = lambda count: None,
+) -> np.ndarray:
+    """The vectors of tokenised texts, in their order.
+
+    The longest texts are encoded first, as many at once as fit into the budget when padded to the longest. Batches
+    depend on the texts and on the budget alone, so that the same texts give the same bits.
+
+    Args:
+        model: The encoder, in evaluation mode on its device.
+        rows: The texts, as :func:`denseflow.token_rows.tokenize_rows` gives them.
+        common: The features that all of them share, from the same function.
+        kind: Which of the contract's two sides applies.
+        precision: ``fp32``, or ``bf16`` or ``fp16``, in which matrices are multiplied then, as in mixed-precision
+            training; sums, norms and the vectors are float32.
+        batch_tokens: Tokens in a batch, padding included; a longer text makes a batch alone. None: what is quick on
+            the model's device.
+        advance: Called with how many more are done.
+
+    Returns:
+        float32, shape (texts, dimensions).
+    """
+    device = model.device
+    shared = batch_to_device(dict(common), device)
+    if batch_tokens is None:
+        batch_tokens = CPU_BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS
+    vectors = np.empty((len(rows), dimensions(model)), dtype=np.float32)
+    places: list[int] = []
+    outputs: list[torch.Tensor] = []
+
+    def fetch() -> None:
+        if outputs:
+            vectors[places] = torch.cat(outputs).cpu().numpy()
             advance(len(places))
+            places.clear()
+            outputs.clear()
+
+    with torch.inference_mode(), _computing(device, precision):
+        for batch in make_batches([row_length(row) for row in rows], batch_tokens):
+            features = pad_rows(model, [rows[place] for place in batch], kind)
+            output = embed(model, {**shared, **_to_device(features, device)}, kind)
+            places += batch
+            outputs.append(output.float())
+            if device.type == "cpu" or len(places) >= _AT_ONCE:
+                fetch()
+        fetch()
     return vectors
 
 
@@ -61,3 +110,16 @@ def make_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int
         size = max(1, batch_tokens // max(1, lengths[order[start]]))
         yield order[start : start + size]
         start += size
+
+
+def _computing(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    if precision == "fp32":
+        return quick_on_cpu(device)
+    return torch.autocast(device.type, dtype=_HALF[precision])
+
+
+def _to_device(features: Mapping[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
+    """The features on the device; a GPU fetches them from pinned memory, and the program goes on meanwhile."""
+    if device.type != "cuda":
+        return {name: value.to(device) for name, value in features.items()}
+    return {name: value.pin_memory().to(device, non_blocking=True) for name, value in features.items()}

@@ -1,25 +1,25 @@
 """The encode stage: the vectors of a collection's passages, and of the queries of its splits."""
 
-import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from sentence_transformers import SentenceTransformer
 
-from denseflow.collection import Document, read_corpus, read_queries
-from denseflow.device import choose_device, make_deterministic, set_threads
-from denseflow.encode.batches import encode_texts
-from denseflow.encode.shards import Shards, write_vectors
-from denseflow.encoder import dimensions, load_encoder, passage_text, read_contract
+from denseflow.collection import read_corpus, read_queries
+from denseflow.contract import passage_text
+from denseflow.encode.ahead import one_ahead
+from denseflow.encode.batches import encode_rows, encode_texts
+from denseflow.encode.corpus_shards import SHARD_SIZE, CorpusShards
+from denseflow.encode.job import FLOAT32, Job
+from denseflow.encode.shards import write_vectors
+from denseflow.encoder import dimensions
 from denseflow.errors import DenseflowError
-from denseflow.files import atomic_path, sha256, sha256_text, write_text
-from denseflow.manifest import read_manifest, write_manifest
+from denseflow.files import atomic_path
+from denseflow.manifest import write_manifest
 from denseflow.progress import progress
-
-LOG = logging.getLogger("denseflow")
+from denseflow.token_rows import Row, tokenize_rows
 
 PACKAGES = ("numpy", "sentence-transformers", "tokenizers", "torch", "transformers")
 
@@ -29,137 +29,203 @@ def encode_corpus(
     dataset_manifest: Path,
     folder: Path,
     *,
-    work: Path,
-    granted_gpus: int,
-    threads: int,
-    shard_size: int,
     code: str = "",
-    batch_tokens: int | None = None,
+    shard_size: int = SHARD_SIZE,
+    **how: Any,
 ) -> dict[str, Any]:
-    """Write corpus.npy (float32, shape (documents, dimensions)), corpus.ids and corpus.manifest.json.
+    """Write corpus/00000.npy, corpus/00001.npy ..., corpus.ids and corpus.manifest.json.
 
-    The rows are in the order of corpus.jsonl. The work is done shard by shard, and memory holds one shard; a rerun
-    after a kill uses the shards that are finished.
+    The rows are in the order of corpus.jsonl, ``shard_size`` in a shard of shape (rows, dimensions). Shards that are
+    finished already, by a run that was killed or by :func:`encode_share`, are used as they are. Memory holds one
+    shard's vectors and two shards' tokens.
 
     Args:
         model_manifest: Of the train stage; the encoder is in ``model/`` beside it.
         dataset_manifest: Of the dataset stage.
-        folder: Where the three files go.
-        work: Where unfinished work is kept until the end.
-        granted_gpus: 0 computes on the CPU.
-        threads: How many threads torch may use.
-        shard_size: Passages in a shard; a shard's texts are batched by length among themselves.
+        folder: Where the files go.
         code: The fingerprint of the code, so that no shard of other code is used.
-        batch_tokens: See :func:`denseflow.encode.batches.encode_texts`.
+        shard_size: Passages in a shard; a shard's texts are batched by length among themselves.
+        how: The other attributes of :class:`denseflow.encode.job.Job`.
 
     Raises:
-        DenseflowError: An input is missing or altered, or a vector is not finite.
+        DenseflowError: An input is missing or altered, the device has not what is asked for, or a vector is not finite
+            or too large to be stored.
     """
-    model, facts = _open(model_manifest, dataset_manifest, granted_gpus, threads)
-    corpus = dataset_manifest.parent / "corpus.jsonl"
-    contract = read_contract(model)
-    shards = Shards(work, sha256_text(facts["inputs"]["model"] + facts["inputs"]["dataset"] + code))
-    ids: list[str] = []
-    with progress("passages encoded", _count_lines(corpus)) as advance:
-        for start, documents in _pieces(read_corpus(corpus), shard_size):
-            stop = start + len(documents)
-            ids += [document.id for document in documents]
-            if shards.read(start, stop) is not None:
-                advance(len(documents))
-                continue
-            texts = [passage_text(document, contract) for document in documents]
-            vectors = encode_texts(model, texts, "passage", batch_tokens=batch_tokens, advance=advance)
-            _refuse_not_finite(vectors, ids[start:], model_manifest)
-            shards.write(start, stop, vectors)
-
+    job = Job(model_manifest, dataset_manifest, **how)
+    shards = _shards(job, folder, code, shard_size)
+    _encode_missing(job, shards, range(shards.count))
+    shards.remove_others()
+    records = [shards.record(place) or {} for place in range(shards.count)]
+    if {} in records:
+        raise DenseflowError(
+            f"{folder / shards.name(records.index({}))}: altered or deleted while the others were encoded; run the "
+            "workflow again, which encodes that shard alone"
+        )
     for leftover in folder.glob(".corpus.*"):  # of a run that was killed while it wrote
         leftover.unlink()
-    shape = (len(ids), dimensions(model))
-    with atomic_path(folder / "corpus.npy") as temporary:
-        _assemble(temporary, shape, shard_size, shards)
-    _write_ids(folder / "corpus.ids", ids)
-    manifest = _write_manifest(folder, "corpus", shape, facts)
-    shards.remove()
-    return manifest
+    _write_ids(folder / "corpus.ids", (document.id for document in read_corpus(_corpus(job))))
+    names = [shards.name(place) for place in range(shards.count)]
+    return write_manifest(
+        folder,
+        "encode",
+        [*names, "corpus.ids"],
+        packages=PACKAGES,
+        name="corpus.manifest.json",
+        shards=[{"file": name, "rows": shards.rows(place)} for place, name in enumerate(names)],
+        count=sum(map(shards.rows, range(shards.count))),
+        dimensions=dimensions(job.model),
+        **{fact: _all_of(fact, records) for fact in ("device", "precision")},
+        storage=job.storage,
+        **job.facts(),
+    )
 
 
-def encode_queries(
+def encode_share(
     model_manifest: Path,
     dataset_manifest: Path,
     folder: Path,
     *,
-    split: str,
-    granted_gpus: int,
-    threads: int,
-    batch_tokens: int | None = None,
+    share: int,
+    shares: int,
+    code: str = "",
+    shard_size: int = SHARD_SIZE,
+    **how: Any,
+) -> None:
+    """Write those shards that :func:`encode_corpus` would write, with the same arguments, that are one job's share.
+
+    Args:
+        model_manifest: Of the train stage.
+        dataset_manifest: Of the dataset stage.
+        folder: That of :func:`encode_corpus`.
+        share: Which share, from 0 on.
+        shares: How many shares there are; each is a contiguous range of shards.
+        code: See :func:`encode_corpus`.
+        shard_size: See :func:`encode_corpus`.
+        how: See :func:`encode_corpus`.
+
+    Raises:
+        DenseflowError: See :func:`encode_corpus`.
+    """
+    job = Job(model_manifest, dataset_manifest, **how)
+    shards = _shards(job, folder, code, shard_size)
+    _encode_missing(job, shards, range(shards.count * share // shares, shards.count * (share + 1) // shares))
+
+
+def encode_queries(
+    model_manifest: Path, dataset_manifest: Path, folder: Path, *, split: str, **how: Any
 ) -> dict[str, Any]:
     """Write queries.SPLIT.npy (float32, shape (queries, dimensions)), queries.SPLIT.ids, queries.SPLIT.manifest.json.
 
     Arguments and errors are those of :func:`encode_corpus`; the rows are in the order of queries.SPLIT.jsonl.
     """
-    model, facts = _open(model_manifest, dataset_manifest, granted_gpus, threads)
+    job = Job(model_manifest, dataset_manifest, **how)
+    precision = job.prepare()
     queries = read_queries(dataset_manifest.parent / f"queries.{split}.jsonl")
     with progress("queries encoded", len(queries)) as advance:
-        vectors = encode_texts(model, list(queries.values()), "query", batch_tokens=batch_tokens, advance=advance)
-    _refuse_not_finite(vectors, list(queries), model_manifest)
+        vectors = encode_texts(
+            *(job.model, list(queries.values()), "query"),
+            precision=precision,
+            batch_tokens=job.batch_tokens,
+            advance=advance,
+        )
+    _refuse_not_finite(vectors, list(queries), job)
     name = f"queries.{split}"
     write_vectors(folder / f"{name}.npy", vectors)
-    _write_ids(folder / f"{name}.ids", list(queries))
-    return _write_manifest(folder, name, vectors.shape, {**facts, "split": split})
+    _write_ids(folder / f"{name}.ids", queries)
+    return write_manifest(
+        folder,
+        "encode",
+        [f"{name}.npy", f"{name}.ids"],
+        packages=PACKAGES,
+        name=f"{name}.manifest.json",
+        shards=[{"file": f"{name}.npy", "rows": len(vectors)}],
+        count=len(vectors),
+        dimensions=vectors.shape[1],
+        device=job.model.device.type,
+        precision=precision,
+        split=split,
+        **job.facts(),
+    )
 
 
-def _open(
-    model_manifest: Path, dataset_manifest: Path, granted_gpus: int, threads: int
-) -> tuple[SentenceTransformer, dict[str, Any]]:
-    """Check the inputs and load the encoder; return it with what the manifest says of the work."""
-    read_manifest(dataset_manifest)
-    read_manifest(model_manifest)
-    device = choose_device(granted_gpus)
-    set_threads(threads)
-    make_deterministic()
-    model = load_encoder(model_manifest.parent / "model", device=device)
-    contract = read_contract(model)
-    LOG.info("encoding on %s with %d threads: %s", device, threads, contract)
-    return model, {
-        "contract": contract.as_dict(),
-        "similarity": contract.similarity,
-        "device": device,
-        "inputs": {"model": sha256(model_manifest), "dataset": sha256(dataset_manifest)},
-    }
+class _Shard(NamedTuple):
+    """A shard's texts, tokenised."""
+
+    place: int
+    ids: list[str]
+    rows: list[Row]
+    common: Mapping[str, Any]
 
 
-def _pieces(documents: Iterable[Document], size: int) -> Iterator[tuple[int, list[Document]]]:
-    """Yield (place of the first, documents) of ``size`` documents a time."""
-    iterator = iter(documents)
-    start = 0
-    while piece := list(islice(iterator, size)):
-        yield start, piece
-        start += len(piece)
+def _corpus(job: Job) -> Path:
+    return job.dataset_manifest.parent / "corpus.jsonl"
 
 
-def _assemble(path: Path, shape: tuple[int, int], shard_size: int, shards: Shards) -> None:
-    """Copy all shards into one .npy file without holding more than one in memory."""
-    whole = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-    for start in range(0, shape[0], shard_size):
-        stop = min(start + shard_size, shape[0])
-        shard = shards.read(start, stop)
-        if shard is None:
-            raise DenseflowError(
-                f"the shard of passages {start} to {stop} was altered or deleted while the others were encoded; run "
-                "the workflow again, which encodes that shard alone"
+def _shards(job: Job, folder: Path, code: str, size: int) -> CorpusShards:
+    return CorpusShards(folder, job.key(code), _count_lines(_corpus(job)), size)
+
+
+def _encode_missing(job: Job, shards: CorpusShards, places: range) -> None:
+    """Encode those shards of ``places`` that are not there yet, and nothing where all are."""
+    missing = [place for place in places if shards.record(place) is None]
+    if not missing:
+        return
+    precision = job.prepare()
+    total, left = (sum(map(shards.rows, some)) for some in (places, missing))
+    with progress("passages encoded", total, done=total - left) as advance:
+        for shard in one_ahead(_tokenized(job, shards, missing)):
+            vectors = encode_rows(
+                *(job.model, shard.rows, shard.common, "passage"),
+                precision=precision,
+                batch_tokens=job.batch_tokens,
+                advance=advance,
             )
-        whole[start:stop] = shard
-    whole.flush()
+            _refuse_not_finite(vectors, shard.ids, job)
+            facts = {"device": job.model.device.type, "precision": precision}
+            shards.write(shard.place, _stored(vectors, shard.ids, job), facts)
 
 
-def _refuse_not_finite(vectors: np.ndarray, ids: Sequence[str], model_manifest: Path) -> None:
-    finite = np.isfinite(vectors).all(axis=1)
-    if not finite.all():
+def _tokenized(job: Job, shards: CorpusShards, places: Sequence[int]) -> Iterator[_Shard]:
+    """The texts of some shards, in order."""
+    wanted, contract = set(places), job.contract
+    documents = read_corpus(_corpus(job))
+    for place in range(places[-1] + 1):
+        piece = list(islice(documents, shards.size))
+        if place in wanted:
+            rows, common = tokenize_rows(job.model, [passage_text(document, contract) for document in piece], "passage")
+            yield _Shard(place, [document.id for document in piece], rows, common)
+
+
+def _all_of(fact: str, records: Sequence[Mapping[str, Any]]) -> str:
+    """What the shards' records say, where they were made in several ways all of it."""
+    return ", ".join(sorted({record[fact] for record in records}))
+
+
+def _stored(vectors: np.ndarray, ids: Sequence[str], job: Job) -> np.ndarray:
+    """Vectors as they are kept."""
+    if job.storage == FLOAT32:
+        return vectors
+    limit = float(np.finfo(np.float16).max)
+    large = np.abs(vectors).max(axis=1) > limit
+    if large.any():
         raise DenseflowError(
-            f"{model_manifest.parent / 'model'}: the vector of {ids[int(np.argmin(finite))]!r} holds NaN or infinity "
-            f"({int((~finite).sum())} of {len(finite)} vectors do); the weights are broken, as fp16 training can leave "
-            "them. Train the model again with bf16 or fp32"
+            f"{job.model_manifest.parent / 'model'}: the vector of {ids[int(np.argmax(large))]!r} has a value beyond "
+            f"{limit:.0f}, the largest that encode.storage: float16 can hold; set it to float32"
         )
+    return vectors.astype(np.float16)
+
+
+def _refuse_not_finite(vectors: np.ndarray, ids: Sequence[str], job: Job) -> None:
+    finite = np.isfinite(vectors).all(axis=1)
+    if finite.all():
+        return
+    reason = "the weights are broken, as fp16 training can leave them. Train the model again with bf16 or fp32"
+    if job.precision == "fp16":
+        reason = "encode.precision is fp16, whose range this model may leave: set it to bf16 or fp32. Else " + reason
+    raise DenseflowError(
+        f"{job.model_manifest.parent / 'model'}: the vector of {ids[int(np.argmin(finite))]!r} holds NaN or infinity "
+        f"({int((~finite).sum())} of {len(finite)} vectors do); {reason}"
+    )
 
 
 def _count_lines(path: Path) -> int:
@@ -167,19 +233,6 @@ def _count_lines(path: Path) -> int:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
 
 
-def _write_ids(path: Path, ids: Sequence[str]) -> None:
-    write_text(path, "".join(f"{name}\n" for name in ids))
-
-
-def _write_manifest(folder: Path, name: str, shape: tuple[int, ...], facts: dict[str, Any]) -> dict[str, Any]:
-    return write_manifest(
-        folder,
-        "encode",
-        [f"{name}.npy", f"{name}.ids"],
-        packages=PACKAGES,
-        name=f"{name}.manifest.json",
-        count=shape[0],
-        shards=[{"file": f"{name}.npy", "rows": shape[0]}],
-        dimensions=shape[1],
-        **facts,
-    )
+def _write_ids(path: Path, ids: Iterable[str]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{name}\n" for name in ids)

@@ -1,6 +1,5 @@
 """The recipe in the words of transformers' Trainer."""
 
-import logging
 import math
 import os
 from pathlib import Path
@@ -9,35 +8,8 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
-from denseflow.errors import DenseflowError
-
-LOG = logging.getLogger("denseflow")
-
 MOST_LOG_LINES = 500
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
-
-
-def usable_precision(precision: str, device: str) -> str:
-    """The precision to train in: the recipe's, but ``fp32`` for ``fp16`` on a CPU, which has no fast float16.
-
-    Raises:
-        DenseflowError: The GPU has no bfloat16.
-    """
-    on_cpu = torch.device(device).type == "cpu"
-    if precision == "fp16" and on_cpu:
-        LOG.warning("PRECISION: the recipe says fp16, which needs a GPU; training on this CPU in fp32 instead")
-        return "fp32"
-    if precision == "bf16" and on_cpu and not _cpu_has_bf16():
-        LOG.warning("PRECISION: this CPU has no instructions for bf16, which is slower than fp32 then")
-    if precision == "bf16" and not on_cpu and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise DenseflowError(
-            f"recipe.precision: bf16, which {torch.cuda.get_device_name(device)} has not; set it to fp16 or fp32"
-        )
-    return precision
-
-
-def _cpu_has_bf16() -> bool:
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def count_steps(recipe: dict[str, Any], batches_per_epoch: int) -> int:
@@ -55,7 +27,7 @@ def training_arguments(
     Args:
         recipe: All keys of a recipe.
         steps: Optimizer steps of the whole training.
-        precision: What :func:`usable_precision` gives.
+        precision: What :func:`denseflow.precision.usable_precision` gives.
         device: torch's name of the one device to train on.
         seed: The seed.
         work: A folder for the Trainer, which writes nothing there by itself.

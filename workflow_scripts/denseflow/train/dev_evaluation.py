@@ -11,10 +11,10 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 from transformers import TrainerCallback
 
+from denseflow.attention import attention_in_float32
 from denseflow.encoder import learns
 from denseflow.evaluate.names import parse_measure
 from denseflow.evaluate.retrieval import Retrieval
-from denseflow.train.attention import attention_in_float32
 from denseflow.train.checkpoints import KEPT
 from denseflow.train.due_steps import due_steps
 from denseflow.train.weights_by_step import WeightsByStep

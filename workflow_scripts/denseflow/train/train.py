@@ -4,12 +4,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+from denseflow.attention import check_attention, set_attention
 from denseflow.device import choose_device, set_threads
 from denseflow.manifest import read_manifest
 from denseflow.negatives.teacher import read_teacher_scores, scored_share
 from denseflow.negatives.training_file import read_training_file
-from denseflow.train.arguments import count_steps, training_arguments, usable_precision
-from denseflow.train.attention import check_attention, set_attention
+from denseflow.precision import usable_precision
+from denseflow.train.arguments import count_steps, training_arguments
 from denseflow.train.batches import Batches
 from denseflow.train.collapse import CollapseGuard
 from denseflow.train.definition import definition, digests
@@ -73,8 +74,8 @@ def train(
     trackers = make_trackers(where.tensorboard, where.wandb) if processes.first else []
     set_threads(where.threads)
     device = processes.device or choose_device(where.granted_gpus)
-    precision = usable_precision(recipe["precision"], device)
-    check_attention(where.attention, device, precision)
+    precision = usable_precision(recipe["precision"], device, "recipe.precision")
+    check_attention(where.attention, device, precision, "recipe.precision")
 
     read_manifest(base_manifest)
     inputs = digests(

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from denseflow.attention import check_attention, set_attention
 from denseflow.contract import passage_text
 from denseflow.cross_encoder import read_pair_contract, save_cross_encoder, tokenize_pairs
 from denseflow.device import choose_device, set_threads
 from denseflow.manifest import read_manifest
 from denseflow.negatives.training_file import TrainingSet, read_training_file
-from denseflow.train.arguments import count_steps, training_arguments, usable_precision
-from denseflow.train.attention import check_attention, set_attention
+from denseflow.precision import usable_precision
+from denseflow.train.arguments import count_steps, training_arguments
 from denseflow.train.cautions import Cut
 from denseflow.train.cross_encoder.batches import PairBatches
 from denseflow.train.cross_encoder.to_train import CrossEncoderToTrain, cross_encoder_to_train
@@ -74,8 +75,8 @@ def train_cross_encoder(
     trackers = make_trackers(where.tensorboard, where.wandb) if processes.first else []
     set_threads(where.threads)
     device = processes.device or choose_device(where.granted_gpus)
-    precision = usable_precision(recipe["precision"], device)
-    check_attention(where.attention, device, precision)
+    precision = usable_precision(recipe["precision"], device, "recipe.precision")
+    check_attention(where.attention, device, precision, "recipe.precision")
 
     read_manifest(base_manifest)
     inputs = digests(base=base_manifest, training_file=training_file)

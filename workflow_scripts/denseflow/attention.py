@@ -1,4 +1,4 @@
-"""Which implementation of attention a training uses. It changes results by floating point alone."""
+"""Which implementation of attention an encoder uses. It changes results by floating point alone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +13,14 @@ from denseflow.errors import DenseflowError
 FLASH = "flash_attention_2"
 
 
-def check_attention(implementation: str | None, device: str, precision: str) -> None:
+def check_attention(implementation: str | None, device: str, precision: str, key: str) -> None:
     """Refuse an implementation that this machine has not.
 
     Args:
         implementation: ``eager``, ``sdpa``, ``flash_attention_2``, or None.
         device: torch's name of the device.
-        precision: In which the training computes.
+        precision: In which it computes.
+        key: The option that says so, to name in errors, such as ``recipe.precision``.
 
     Raises:
         DenseflowError: Flash attention lacks a GPU of its kind, its package, or a half precision.
@@ -28,13 +29,13 @@ def check_attention(implementation: str | None, device: str, precision: str) -> 
         return
     lacks = None
     if torch.device(device).type != "cuda":
-        lacks = f"needs a CUDA GPU, and this training computes on {device}"
+        lacks = f"needs a CUDA GPU, and this job computes on {device}"
     elif torch.cuda.get_device_capability(device) < (8, 0):
         lacks = f"needs a GPU of compute capability 8.0 or later, and {torch.cuda.get_device_name(device)} is older"
     elif find_spec("flash_attn") is None:
         lacks = "needs the package flash-attn, which is not installed"
     elif precision == "fp32":
-        lacks = "computes in bf16 or fp16, and recipe.precision is fp32"
+        lacks = f"computes in bf16 or fp16, and {key} is fp32"
     if lacks is not None:
         raise DenseflowError(f"run.attention: {FLASH} {lacks}; set it to sdpa, or leave it out")
 

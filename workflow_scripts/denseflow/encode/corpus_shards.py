@@ -1,0 +1,82 @@
+"""A corpus's vectors in shards of equal size, each in its final place, and kept when the work is interrupted."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from denseflow.encode.shards import write_vectors
+from denseflow.files import sha256, write_json
+
+LOG = logging.getLogger("denseflow")
+
+SHARD_SIZE = 4096
+"""Passages in a shard. It is no setting: texts are batched within their shard, so that bits depend on it."""
+
+FOLDER = "corpus"
+
+
+class CorpusShards:
+    """The shards ``corpus/00000.npy``, ``corpus/00001.npy`` ... of an encoding, each with a record in .json beside it.
+
+    The record says what the shard was made from, its sha256 and where it was made. The folder is no rule's output, so
+    that it outlives a job that is killed.
+
+    Attributes:
+        count: How many shards there are when all are made.
+    """
+
+    def __init__(self, folder: Path, key: str, rows: int, size: int = SHARD_SIZE) -> None:
+        """Args:
+        folder: That of the encoding; the shards go into ``corpus/`` in it.
+        key: What the vectors depend on; a shard made with another key is not used.
+        rows: Passages of the whole corpus.
+        size: Passages in a shard; the last one has what is left.
+        """
+        self._folder, self._key, self._rows, self.size = folder / FOLDER, f"{key} {size}", rows, size
+        self.count = -(-rows // size)
+
+    def name(self, place: int) -> str:
+        """The file of a shard, relative to the encoding's folder."""
+        return f"{FOLDER}/{place:05d}.npy"
+
+    def rows(self, place: int) -> int:
+        """The passages of a shard."""
+        return min(self.size, self._rows - place * self.size)
+
+    def record(self, place: int) -> dict[str, Any] | None:
+        """What is known of a finished shard, once it is compared with its sha256; None where none is whole."""
+        vectors, record = self._paths(place)
+        if not vectors.is_file() or not record.is_file():
+            return None
+        try:
+            facts = json.loads(record.read_text(encoding="utf-8"))
+        except ValueError:
+            facts = {}
+        if facts.get("key") != self._key:
+            return None
+        if facts.get("sha256") != sha256(vectors):
+            LOG.warning("%s: altered after it was made; encoded again", vectors)
+            return None
+        return facts
+
+    def write(self, place: int, vectors: np.ndarray, facts: Mapping[str, Any]) -> None:
+        """Keep a finished shard, shape (its rows, dimensions), whole or not at all; then its record, with ``facts``."""
+        path, record = self._paths(place)
+        record.unlink(missing_ok=True)
+        write_vectors(path, vectors)
+        write_json(record, {"key": self._key, "sha256": sha256(path), **facts})
+
+    def remove_others(self) -> None:
+        """Remove what is none of these shards: more of them from a larger corpus, and what a killed job left."""
+        wanted = {path for place in range(self.count) for path in self._paths(place)}
+        for path in list(self._folder.glob("*")):
+            if path not in wanted:
+                path.unlink()
+
+    def _paths(self, place: int) -> tuple[Path, Path]:
+        path = self._folder.parent / self.name(place)
+        return path, path.with_suffix(".json")
