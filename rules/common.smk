@@ -10,6 +10,7 @@ from denseflow.errors import DenseflowError
 from denseflow.report.terminal import print_tables
 from denseflow.workflow.cards import card_inputs, card_options, model_cards
 from denseflow.workflow.checkpoints import checkpoint_options, checkpoint_tables
+from denseflow.workflow.gpus import gpu_limit
 from denseflow.workflow.graph import Graph
 from denseflow.workflow.integrity import forcing
 
@@ -21,8 +22,22 @@ except DenseflowError as error:
 
 R = graph.results
 
+# By this a limit on GPUs holds wherever a job runs, and without one no more jobs start than this machine has GPUs for.
+given_gpus = workflow.global_resources.get("gpu")
+gpus = gpu_limit(
+    None if given_gpus is None else given_gpus.value,
+    main=workflow.is_main_process,
+    local=workflow.local_exec and not workflow.dryrun,
+    environment=os.environ,
+)
+if gpus is not None:
+    workflow.register_resource("gpu", gpus)
+
 # By this the jobs of one run know each other, so that what concerns them all is said once.
 os.environ.setdefault("DENSEFLOW_RUN", f"{os.getpid()}-{time.time_ns()}")
+
+# A conda environment names what its stage imports; pip takes the versions of what these need in turn from the lock.
+os.environ.setdefault("PIP_CONSTRAINT", f"{workflow.basedir}/requirements.lock")
 
 # Snakemake does not look at what was altered inside a result. What a manifest lists is compared with it here, and the
 # stage that made the altered file runs again: the graph is told when the inputs of the last rules are asked for.
@@ -48,6 +63,16 @@ def of_dataset(key):
 
 def of_model(key):
     return lambda wildcards: getattr(graph.model_run(wildcards.model), key)
+
+
+def on_several_machines(value):
+    """A resource that only a training on several machines has: what ``value`` makes of the model's `run`."""
+
+    def given(wildcards):
+        run = graph.model_run(wildcards.model)
+        return value(run) if run.nodes > 1 else None
+
+    return given
 
 
 def tables_of_checkpoints():

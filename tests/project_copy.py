@@ -42,9 +42,11 @@ class Workflow:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.variables: dict[str, str] = {}
         for part in ("rules", "workflow_scripts", "envs", "profiles"):
             shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(PROJECT / "Snakefile", folder)
+        for file in ("Snakefile", "requirements.lock"):
+            shutil.copy(PROJECT / file, folder)
         for name, value in FILES.items():
             self.write(name, value)
 
@@ -63,7 +65,7 @@ class Workflow:
         return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        return {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "200", **self.variables}
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run(

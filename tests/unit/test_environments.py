@@ -113,7 +113,8 @@ def test_pip_takes_the_same_builds_for_a_gpu():
 def test_which_builds_are_taken_changes_no_fingerprint():
     script, environment = PROJECT / "workflow_scripts/search.py", PROJECT / "envs/search.yaml"
     configuration = {"experiments": ["quickstart"]}
-    graphs = [Graph(Registry({**configuration, "environments": one}, PROJECT / "config"), PROJECT) for one in ("cpu", "gpu")]
+    registries = [Registry({**configuration, "environments": one}, PROJECT / "config") for one in ("cpu", "gpu")]
+    graphs = [Graph(registry, PROJECT) for registry in registries]
     assert [graph.environment("search") for graph in graphs] == ["../envs/search.yaml", "../envs/gpu/search.yaml"]
     assert {graph.code("search", "search") for graph in graphs} == {fingerprint(script, environment)}
 
