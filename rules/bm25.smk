@@ -9,7 +9,13 @@ rule bm25_index:
         R / "benchmarks/bm25/{dataset}.index-{analyzer}.tsv"
     conda:
         "../envs/bm25.yaml"
-    threads: 1
+    # A thread takes 100,000 documents at a time.
+    threads:
+        lambda wildcards: (
+            4
+            if (graph.registry.datasets[wildcards.dataset].documents or 0) > 100_000
+            else 1
+        )
     resources:
         mem_mb=grown(4000, of_dataset("mem_mb")),
         runtime=grown(240, of_dataset("runtime")),

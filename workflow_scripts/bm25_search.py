@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from denseflow.bm25.java import heap_mb
 from denseflow.bm25.search import search
 from denseflow.stage_log import stage_log
 
@@ -16,4 +17,5 @@ with stage_log(snakemake.log[0]):
         depth=int(snakemake.wildcards.depth),
         threads=snakemake.threads,
         dataset_manifest=manifest,
+        memory_mb=heap_mb(snakemake.resources.mem_mb),
     )

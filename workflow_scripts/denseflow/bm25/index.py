@@ -19,7 +19,7 @@ from denseflow.manifest import NAME, read_manifest, write_manifest
 LOG = logging.getLogger(__name__)
 
 DOCUMENTS_A_FILE = 100_000
-"""Anserini gives each thread whole files, so that collections below this size are indexed by one thread."""
+"""Anserini gives each thread whole files, so that collections of fewer documents are indexed by one thread."""
 
 
 def build_index(

