@@ -27,7 +27,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def of(project: Path) -> str:
-    for cached in (fingerprint, pins, module._imports, module._code):
+    for cached in (fingerprint, pins, module._module):
         cached.cache_clear()
     return fingerprint(project / "script.py", project / "env.yaml")
 

@@ -11,10 +11,15 @@ from pydantic_core import ErrorDetails
 from denseflow.config.section import Section
 from denseflow.errors import DenseflowError
 
+try:
+    from yaml import CSafeLoader as _Loader  # some eight times as fast
+except ImportError:  # PyYAML was built without libyaml
+    from yaml import SafeLoader as _Loader  # type: ignore[assignment]
+
 S = TypeVar("S", bound=Section)
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+class _UniqueKeyLoader(_Loader):
     """YAML without silent loss: a key that is given twice is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:

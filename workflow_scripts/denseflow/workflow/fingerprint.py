@@ -5,6 +5,7 @@ import hashlib
 import re
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -23,8 +24,8 @@ def fingerprint(script: Path, environment: Path, unused: tuple[str, ...] = ()) -
     Returns:
         The first 16 hexadecimal digits of a SHA-256.
     """
-    sources = {name: _code(path) for name, path in reached_modules(script, unused).items()}
-    parts = [_code(script), *(f"{name}\n{code}" for name, code in sorted(sources.items())), *pins(environment)]
+    sources = {name: _module(path).code for name, path in reached_modules(script, unused).items()}
+    parts = [_module(script).code, *(f"{name}\n{code}" for name, code in sorted(sources.items())), *pins(environment)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -32,14 +33,14 @@ def reached_modules(script: Path, unused: tuple[str, ...] = ()) -> dict[str, Pat
     """The package's modules that a script imports, directly or through others but ``unused``, with their files."""
     root = script.parent
     found: dict[str, Path] = {}
-    waiting = list(_imports(script))
+    waiting = list(_module(script).imports)
     while waiting:
         name = waiting.pop()
         path = _module_file(root, name)
         if path is None or name in found or name in unused:
             continue
         found[name] = path
-        waiting.extend(_imports(path))
+        waiting.extend(_module(path).imports)
         waiting.append(name.rpartition(".")[0])
     return found
 
@@ -62,31 +63,40 @@ def pins(environment: Path) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+class _Module(NamedTuple):
+    """What counts of a file of Python.
+
+    Attributes:
+        imports: The package's modules that it names in import statements, those inside functions too.
+        code: Its code without comments, docstrings and layout.
+    """
+
+    imports: frozenset[str]
+    code: str
+
+
 @cache
-def _imports(path: Path) -> frozenset[str]:
-    """The package's modules that a file names in import statements, those inside functions too."""
+def _module(path: Path) -> _Module:
+    """A file, parsed once for all rules."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(name for name in names if name.split(".")[0] == PACKAGE)
+    imports = frozenset(name for name in names if name.split(".")[0] == PACKAGE)
+    return _Module(imports, ast.unparse(_WithoutTexts().visit(tree)))
 
 
+@cache
 def _module_file(root: Path, name: str) -> Path | None:
     base = root.joinpath(*name.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if name and path.is_file():
             return path
     return None
-
-
-@cache
-def _code(path: Path) -> str:
-    """A module's code without comments, docstrings and layout."""
-    return ast.unparse(_WithoutTexts().visit(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 class _WithoutTexts(ast.NodeTransformer):
