@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import field_validator, model_validator
 
 from denseflow.config.expected import Expected, check_expected
+from denseflow.config.fusion import Fusion
 from denseflow.config.search_index import Index
 from denseflow.config.section import Name, Section, SplitName, Text, option, required
 from denseflow.evaluate.names import check_measure, parse_measure
@@ -34,11 +35,12 @@ class Rerank(Section):
 
 
 class System(Section):
-    """One row of the table: exactly one of `bm25`, `model` and `rerank`."""
+    """One row of the table: exactly one of `bm25`, `model`, `rerank` and `fusion`."""
 
     bm25: Bm25 | None = option(None, "BM25 with these options; `{}` for the defaults")
     model: Name | None = option(None, "A name from config/models")
     rerank: Rerank | None = option(None, "Another system's results, reranked by a cross-encoder")
+    fusion: Fusion | None = option(None, "Other systems' results made into one ranking")
     dimensions: int | None = option(
         None, "With `model`: only so many first dimensions of its vectors are searched (Matryoshka)", ge=1
     )
@@ -46,12 +48,19 @@ class System(Section):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if sum(kind is not None for kind in (self.bm25, self.model, self.rerank)) != 1:
-            raise ValueError("give exactly one of `bm25`, `model` and `rerank`")
+        if sum(kind is not None for kind in (self.bm25, self.model, self.rerank, self.fusion)) != 1:
+            raise ValueError("give exactly one of `bm25`, `model`, `rerank` and `fusion`")
         for key in ("dimensions", "index"):
             if getattr(self, key) is not None and self.model is None:
                 raise ValueError(f"`{key}` goes with `model`, which searches vectors; leave it out")
         return self
+
+    @property
+    def made_of(self) -> list[str]:
+        """The experiment's other systems whose runs this one is made of."""
+        if self.rerank is not None:
+            return [self.rerank.system]
+        return self.fusion.systems if self.fusion is not None else []
 
 
 class Report(Section):
@@ -105,9 +114,12 @@ class Experiment(Section):
                     raise ValueError(
                         f"`report.{key}` names {name!r}, which is none of the systems {sorted(self.systems)}"
                     )
-        gains, measures = self.report.measure_for_gains, [str(parse_measure(name)) for name in self.measures]
-        if gains is not None and str(parse_measure(gains)) not in measures:
-            raise ValueError(f"`report.measure_for_gains` is {gains!r}, which is none of the `measures` {measures}")
+        gains = self.report.measure_for_gains
+        if gains is not None:
+            check_measure(gains)
+            measures = [str(parse_measure(name)) for name in self.measures]
+            if str(parse_measure(gains)) not in measures:
+                raise ValueError(f"`report.measure_for_gains` is {gains!r}, which is none of the `measures` {measures}")
         check_expected(self)
         if len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(f"`seeds` {self.seeds} must be different whole numbers from 0 on")

@@ -81,6 +81,7 @@ def check_systems(experiment: "Experiment", models: Mapping[str, "Model"], file:
                 f"{where}.model': {system.model!r} is a cross-encoder, which cannot search a collection; name an "
                 "encoder, or rerank another system with it: `rerank: {system: ..., model: " + system.model + "}`"
             )
+        _check_made_of(experiment, name, where)
         if system.rerank is None:
             continue
         if models[system.rerank.model].kind != "cross_encoder":
@@ -93,24 +94,24 @@ def check_systems(experiment: "Experiment", models: Mapping[str, "Model"], file:
                 f"{where}.rerank.depth': {system.rerank.depth}, but runs have {experiment.depth} documents a query; "
                 "lower it, or raise the experiment's `depth`"
             )
-        _check_chain(experiment, name, where)
 
 
-def _check_chain(experiment: "Experiment", name: str, where: str) -> None:
-    """Refuse a reranking that would rerank itself, or a system that is not there."""
-    way = [name]
-    while (rerank := experiment.systems[way[-1]].rerank) is not None:
-        if rerank.system not in experiment.systems:
+def _check_made_of(experiment: "Experiment", name: str, where: str, way: tuple[str, ...] = ()) -> None:
+    """Refuse a reranking or fusion that would need itself, or a system that is not there."""
+    system = experiment.systems[name]
+    key = "fusion.systems" if system.rerank is None else "rerank.system"
+    for other in system.made_of:
+        if other not in experiment.systems:
             raise DenseflowError(
-                f"{where}.rerank.system': {rerank.system!r} is none of the experiment's systems "
-                f"{sorted(experiment.systems)}; name one of them, or add it"
+                f"{where}.{key}': {other!r} is none of the experiment's systems {sorted(experiment.systems)}; name "
+                "one of them, or add it"
             )
-        if rerank.system in way:
+        if other in (*way, name):
             raise DenseflowError(
-                f"{where}.rerank.system': {' -> '.join([*way, rerank.system])}: a system cannot rerank itself; name "
-                "one that searches"
+                f"{where}.{key}': {' -> '.join([*way, name, other])}: a system cannot be made of itself; name one that "
+                "searches"
             )
-        way.append(rerank.system)
+        _check_made_of(experiment, other, where, (*way, name))
 
 
 def _check_cross_encoder(model: "Model") -> None:

@@ -8,6 +8,7 @@ from denseflow.bm25.analyzers import check_analyzer
 from denseflow.config.answers import check_answers
 from denseflow.config.dataset import BeirSource, Dataset
 from denseflow.config.experiment import Experiment
+from denseflow.config.fusion import Tune
 from denseflow.config.kinds import PAIR_LOSSES, check_base, check_systems
 from denseflow.config.load import check, read_yaml
 from denseflow.config.model import Model, Trained
@@ -83,6 +84,8 @@ class Registry:
             elif system.bm25 is not None:
                 for on in experiment.evaluate_on:
                     self._check_analyzer(on.dataset, system.bm25.analyzer, f"{where}.bm25.analyzer'")
+            elif system.fusion is not None and system.fusion.tune is not None:
+                self._check_tuning(experiment, system.fusion.tune, f"{where}.fusion.tune")
         check_systems(experiment, self.models, file)
         check_answers(experiment, self.datasets, file)
 
@@ -179,6 +182,15 @@ class Registry:
             raise DenseflowError(
                 f"{where}.split': {evaluate.split!r}, the split that the model is trained on, where a model that only "
                 f"learns by heart is the best; choose another split of {self.file('datasets', dataset)}"
+            )
+
+    def _check_tuning(self, experiment: Experiment, tune: Tune, where: str) -> None:
+        for dataset in [tune.dataset] if tune.dataset else [on.dataset for on in experiment.evaluate_on]:
+            self._add_split(dataset, tune.split, f"{where}'")
+        if tune.split == TEST:
+            raise DenseflowError(
+                f"{where}.split': {TEST!r}; weights chosen on the test split make its scores too good. Choose another, "
+                "such as dev"
             )
 
     def _add_dataset(self, name: str, where: str) -> None:
