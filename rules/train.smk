@@ -44,6 +44,13 @@ rule train:
         gpu=lambda wildcards: graph.model_run(wildcards.model).gpus,
         processes=lambda wildcards: graph.model_run(wildcards.model).processes,
         nodes=lambda wildcards: graph.model_run(wildcards.model).nodes,
+        # On several machines the job starts its processes itself: `mpi` makes SLURM's executor leave that to it.
+        mpi=on_several_machines(lambda run: "srun"),
+        tasks=on_several_machines(lambda run: run.nodes),
+        tasks_per_gpu=on_several_machines(lambda run: 0),
+        slurm_extra=on_several_machines(
+            lambda run: None if gpus == 0 else f"--gpus-per-node={run.processes}"
+        ),
         mem_mb=grown(16000, of_model("mem_mb")),
         runtime=lambda wildcards: graph.model_run(wildcards.model).runtime or 1440,
         attention=lambda wildcards: (

@@ -22,6 +22,7 @@ from denseflow.train import torchrun, worker
 from denseflow.train.endings import why
 from denseflow.train.interruption import StopRequest, stop_on_signal
 from denseflow.train.job import LOCK, STOP, Job
+from denseflow.train.machines import assigned_machines, meeting, srun_command
 from denseflow.train.processes import Processes
 from denseflow.train.where import Where
 
@@ -80,7 +81,9 @@ def launch(
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, environment.get("PYTHONPATH")]))
     environment["OMP_NUM_THREADS"] = str(threads)
     LOG.info("training: %d processes of %d threads on %s%s", count, threads, device, _machines(nodes))
-    command = torchrun_command(folder, processes=count, nodes=nodes, environment=environment, hosts=_hosts)
+    command = torchrun_command(
+        folder, processes=count, nodes=nodes, threads=where.threads, gpus=gpus, environment=environment
+    )
     with _held(folder / LOCK), stop_on_signal() as stop:
         code = _run(command, environment, stop, folder / STOP)
     if code != 0:
@@ -88,7 +91,7 @@ def launch(
 
 
 def torchrun_command(
-    folder: Path, *, processes: int, nodes: int, environment: Mapping[str, str], hosts: Callable[[str], list[str]]
+    folder: Path, *, processes: int, nodes: int, threads: int, gpus: int, environment: Mapping[str, str]
 ) -> list[str]:
     """The command that starts torchrun, on several machines through Slurm's srun.
 
@@ -96,8 +99,9 @@ def torchrun_command(
         folder: Of the job.
         processes: A machine.
         nodes: Machines.
+        threads: A machine.
+        gpus: A machine.
         environment: Slurm's variables.
-        hosts: The names of the machines that a list of Slurm's stands for.
 
     Raises:
         DenseflowError: Several machines are asked for, and Slurm has not assigned as many.
@@ -107,17 +111,9 @@ def torchrun_command(
     start = [sys.executable, "-m", torchrun.__name__, str(folder)]
     if nodes == 1:
         return [*start, "--standalone", "--local-addr", "127.0.0.1", *options, *program]
-    job, listed = environment.get("SLURM_JOB_ID"), environment.get("SLURM_JOB_NODELIST")
-    names = hosts(listed) if job and listed else []
-    if job is None or len(names) < nodes:
-        raise DenseflowError(
-            f"run.nodes: {nodes}, but Slurm has assigned {len(names)} machines to this job; run the workflow with the "
-            "profile for Slurm, or set run.nodes to 1"
-        )
-    endpoint = f"{names[0]}:{29400 + int(job) % 10000}"
-    meeting = ["--nnodes", str(nodes), "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", job]
-    srun = ["srun", "--overlap", "--kill-on-bad-exit=1", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"]
-    return [*srun, *start, *meeting, *options, *program]
+    srun = srun_command(nodes, machines=assigned_machines(environment), threads=threads, gpus=gpus)
+    place = meeting(nodes, job=environment["SLURM_JOB_ID"], host=socket.gethostname())
+    return [*srun, *start, *place, *options, *program]
 
 
 def _run(command: list[str], environment: dict[str, str], stop: StopRequest, stop_file: Path) -> int:
@@ -142,11 +138,6 @@ def _held(path: Path) -> Iterator[None]:
     with path.open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _hosts(listed: str) -> list[str]:
-    done = subprocess.run(["scontrol", "show", "hostnames", listed], capture_output=True, text=True, check=False)
-    return done.stdout.split()
 
 
 def _machines(nodes: int) -> str:
