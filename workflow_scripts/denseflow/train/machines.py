@@ -43,7 +43,7 @@ def srun_command(nodes: int, *, machines: list[str], threads: int, gpus: int) ->
 
 
 def meeting(nodes: int, *, job: str, host: str) -> list[str]:
-    """torchrun's options by which the machines find each other, at a port of the first that the job's number decides."""
+    """torchrun's options by which the machines find each other; the job's number decides the port."""
     endpoint = f"{host}:{29400 + int(job) % 10000}"
     return ["--nnodes", str(nodes), "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", job]
 
