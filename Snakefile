@@ -24,6 +24,8 @@ rule all:
     input:
         lambda wildcards: forcing(workflow.dag, damaged, graph.tables()),
         cards=model_cards(graph),
+        similarity=similarity_tables(graph),
+        expected=expected_checks(graph),
     localrule: True
 
 
@@ -34,4 +36,4 @@ rule checkpoints:
 
 
 onsuccess:
-    print_tables(graph.tables())
+    print_tables([*graph.tables(), *similarity_tables(graph)])

@@ -8,11 +8,27 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 from denseflow.config.registry import Registry
 from denseflow.errors import DenseflowError
 from denseflow.report.terminal import print_tables
+from denseflow.workflow.canonical import canonical
 from denseflow.workflow.cards import card_inputs, card_options, model_cards
 from denseflow.workflow.checkpoints import checkpoint_options, checkpoint_tables
 from denseflow.workflow.gpus import gpu_limit
 from denseflow.workflow.graph import Graph
 from denseflow.workflow.integrity import forcing
+from denseflow.workflow.reports import (
+    expected_checks,
+    expected_options,
+    near_twins,
+    near_twins_inputs,
+    near_twins_options,
+)
+from denseflow.workflow.similarity import (
+    model_of,
+    score_manifests,
+    score_options,
+    set_options,
+    similarity_tables,
+    table_options,
+)
 
 try:
     graph = Graph(Registry(config), Path(workflow.basedir))
@@ -65,6 +81,16 @@ def of_model(key):
     return lambda wildcards: getattr(graph.model_run(wildcards.model), key)
 
 
+def run_of(wildcards):
+    """Where and with how much the model of an experiment's system runs."""
+    return graph.model_run(model_of(graph, wildcards.experiment, wildcards.system))
+
+
+def named(inputs):
+    """A param: the names of the inputs that the configuration chooses. Which jobs make them ready is no part of it."""
+    return canonical({name: str(path) for name, path in inputs.items()})
+
+
 def on_several_machines(value):
     """A resource that only a training on several machines has: what ``value`` makes of the model's `run`."""
 
@@ -89,6 +115,8 @@ wildcard_constraints:
     model=r"[A-Za-z0-9_.-]+",
     teacher=r"[A-Za-z0-9_.-]+",
     experiment=r"[A-Za-z0-9_.-]+",
+    set=r"[A-Za-z0-9_.-]+",
+    system=r"[A-Za-z0-9_.-]+",
     analyzer=r"[A-Za-z0-9-]+",
     seed=r"\d+",
     variant=r"pretrained|seed\d+",

@@ -1,13 +1,44 @@
+rule near_twins:
+    input:
+        lambda wildcards: near_twins_inputs(graph, wildcards.experiment),
+    output:
+        tsv=R / "experiments/{experiment}/near_twins.tsv",
+        manifest=R / "experiments/{experiment}/near_twins.manifest.json",
+    log:
+        R / "logs/report/{experiment}.near_twins.log",
+    benchmark:
+        R / "benchmarks/report/{experiment}.near_twins.tsv"
+    conda:
+        graph.environment("report")
+    threads: 1
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(60),
+    params:
+        options=lambda wildcards: near_twins_options(graph, wildcards.experiment),
+        code=graph.code("near_twins", "report"),
+    script:
+        "../workflow_scripts/near_twins.py"
+
+
 rule report:
     input:
         evaluation=R / "evaluate/{experiment}/manifest.json",
         runs=lambda wildcards: forcing(
             workflow.dag, damaged, graph.evaluation_inputs(wildcards.experiment)
         ),
+        near_twins=lambda wildcards: near_twins(graph, wildcards.experiment),
     output:
-        tsv=R / "experiments/{experiment}/table.tsv",
-        md=R / "experiments/{experiment}/table.md",
-        html=R / "experiments/{experiment}/table.html",
+        table=multiext(
+            str(R / "experiments/{experiment}/table"),
+            ".tsv",
+            ".csv",
+            ".json",
+            ".tex",
+            ".md",
+            ".html",
+        ),
+        json=R / "experiments/{experiment}/report.json",
         gains=multiext(str(R / "experiments/{experiment}/gains"), ".tsv", ".md"),
         manifest=R / "experiments/{experiment}/manifest.json",
     log:
@@ -15,7 +46,7 @@ rule report:
     benchmark:
         R / "benchmarks/report/{experiment}.tsv"
     conda:
-        "../envs/report.yaml"
+        graph.environment("report")
     threads: 1
     resources:
         mem_mb=grown(4000),
@@ -41,15 +72,42 @@ rule model_card:
     benchmark:
         R / "benchmarks/report/{model}.seed{seed}.{experiment}.card.tsv"
     conda:
-        "../envs/report.yaml"
+        graph.environment("report")
     threads: 1
     resources:
         mem_mb=grown(4000),
         runtime=grown(60),
     params:
+        inputs=lambda wildcards: named(
+            card_inputs(graph, wildcards.experiment, wildcards.model, wildcards.seed)
+        ),
         options=lambda wildcards: card_options(
             graph, wildcards.experiment, wildcards.model
         ),
         code=graph.code("model_card", "report"),
     script:
         "../workflow_scripts/model_card.py"
+
+
+rule expected:
+    input:
+        report=R / "experiments/{experiment}/manifest.json",
+        # A score that is off fails this step, so that it waits for all that is to be kept.
+        rest=ancient([*graph.tables(), *model_cards(graph)]),
+    output:
+        tsv=R / "experiments/{experiment}/expected.tsv",
+    log:
+        R / "logs/report/{experiment}.expected.log",
+    benchmark:
+        R / "benchmarks/report/{experiment}.expected.tsv"
+    conda:
+        graph.environment("report")
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(10),
+    params:
+        options=lambda wildcards: expected_options(graph, wildcards.experiment),
+        code=graph.code("expected", "report"),
+    script:
+        "../workflow_scripts/expected.py"

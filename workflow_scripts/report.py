@@ -14,4 +14,5 @@ with stage_log(snakemake.log[0]):
         Path(snakemake.output.manifest).parent,
         datasets={name: Path(manifest) for name, manifest in options["datasets"].items()},
         systems=options["systems"],
+        near_twins=Path(options["near_twins"]) if "near_twins" in options else None,
     )

@@ -15,7 +15,7 @@ NEGATIVES = {"negatives": 1, **TRAIN}
 PRETRAINED = {"pretrained": 1, "train": 1, "encode_corpus": 2, "encode_queries": 2, **SEARCH}
 BM25_SEARCH = {"bm25_search": 2, **NEGATIVES}
 BM25 = {"bm25_index": 1, **BM25_SEARCH}
-DATASET = {"dataset": 1, **BM25, "encode_corpus": 2, "encode_queries": 2, **SEARCH}
+DATASET = {"dataset": 1, "near_twins": 1, **BM25, "encode_corpus": 2, "encode_queries": 2, **SEARCH}
 
 PACKAGE = "workflow_scripts/denseflow"
 CODE = "\nADDED = 1\n"
@@ -46,6 +46,18 @@ CONFIGURATION = {
         {},
     ),
     "an option of the report": (lambda w: w.edit("config/experiments/tiny.yaml", "gains: 3", "gains: 2"), REPORT),
+    "an option of the report that came later": (
+        lambda w: w.edit("config/experiments/tiny.yaml", "gains: 3", "gains: 3\n  measure_for_gains: R@100"),
+        REPORT,
+    ),
+    "a score that is expected": (
+        lambda w: w.edit(
+            "config/experiments/tiny.yaml",
+            "depth:",
+            "expected: [{system: bm25, measure: R@100, value: 1.0, tolerance: 1.0}]\ndepth:",
+        ),
+        {"expected": 1},
+    ),
     "scoring during training": (
         lambda w: w.edit("config/models/tuned.yaml", "max_steps: 4", "max_steps: 4\n    evaluate: {measure: AP}"),
         TRAIN,
@@ -98,7 +110,7 @@ CONFIGURATION = {
             ),
             w.edit("config/config.yaml", "- tiny", "- tiny\n- more"),
         ),
-        EVALUATE,
+        {"near_twins": 1, **EVALUATE},
     ),
     "an added system": (
         lambda w: w.edit("config/experiments/tiny.yaml", "  before:", "  bm25-2:\n    bm25: {k1: 1.2}\n  before:"),
@@ -117,6 +129,7 @@ MODULES = {
     "search/flat.py": SEARCH,
     "evaluate/measures.py": EVALUATE,
     "report/statistics.py": REPORT,
+    "report/near_twins.py": {"near_twins": 1, **REPORT},
     "report/model_card.py": {"model_card": 1},
     "config/load.py": {},
     "workflow/canonical.py": {},

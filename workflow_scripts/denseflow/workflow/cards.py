@@ -16,7 +16,7 @@ def model_cards(graph: "Graph") -> list[Path]:
     return [
         graph.model(model, f"seed{seed}").with_name(f"model-card.{name}.md")
         for name, experiment in graph.registry.experiments.items()
-        for model in _trained_models(graph, name)
+        for model in trained_models(graph, name)
         for seed in experiment.seeds
     ]
 
@@ -65,7 +65,7 @@ def card_options(graph: "Graph", experiment: str, model: str) -> str:
     )
 
 
-def _trained_models(graph: "Graph", experiment: str) -> list[str]:
+def trained_models(graph: "Graph", experiment: str) -> list[str]:
     """The models that an experiment trains: those that it compares, and those that they start from or learn from."""
     systems = graph.registry.experiments[experiment].systems.values()
     named = [system.model or (system.rerank.model if system.rerank is not None else None) for system in systems]

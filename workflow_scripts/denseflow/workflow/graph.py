@@ -16,6 +16,8 @@ from denseflow.workflow.canonical import canonical
 from denseflow.workflow.fingerprint import fingerprint, pins
 from denseflow.workflow.integrity import Digests, damaged_files
 from denseflow.workflow.mining import EncodedPair, Mining
+from denseflow.workflow.reports import near_twins
+from denseflow.workflow.similarity import similarity_manifests
 
 PRETRAINED = "pretrained"
 DEV_EVALUATION = "denseflow.train.dev_evaluation"
@@ -103,6 +105,11 @@ class Graph:
             options["content"] = self._digests.of(Path(model.trained.data.file))
         return canonical(options)
 
+    def encode_options(self, name: str, *, queries: bool = False) -> str:
+        """How a model's vectors of passages, or of queries, are computed and kept."""
+        options = self.registry.models[name].encode
+        return canonical(options.model_copy(update={"storage": None}) if queries else options)
+
     def evaluate_options(self, name: str) -> str:
         """What defines an experiment's evaluation: its runs, in order, and its measures."""
         return canonical({"systems": self._systems(name), "measures": self.registry.experiments[name].measures})
@@ -117,6 +124,7 @@ class Graph:
                 "before": experiment.before,
                 "systems": self._systems(name),
                 "datasets": datasets,
+                "near_twins": next(map(str, near_twins(self, name)), None),
             }
         )
 
@@ -145,6 +153,12 @@ class Graph:
         folder = self.results / "encode" / dataset / model / self.variant(model, variant)
         return EncodedPair(folder / f"queries.{split}.manifest.json", folder / "corpus.manifest.json")
 
+    def encode_shares(self, dataset: str, model: str, variant: str) -> list[Path]:
+        """What says that the shares of a corpus's shards are encoded, one a job; none where one job does it all."""
+        jobs = self.registry.datasets[dataset].run.encode_jobs
+        folder = self.results / "work" / "encode" / dataset / model / variant
+        return [folder / f"{share}-of-{jobs}.done" for share in range(jobs)] if jobs > 1 else []
+
     def mining(self, dataset: str, split: str, folder: str) -> Mining:
         """The files of one way to mine negatives on a split; ``folder`` is its name, with ``@seedN`` where it has."""
         return Mining(self, dataset, split, folder)
@@ -152,6 +166,14 @@ class Graph:
     def variant(self, model: str, variant: str) -> str:
         """``variant`` for a model that is trained here; a pretrained one has no seed."""
         return variant if self.registry.trained(model) else PRETRAINED
+
+    def variants(self, model: str, experiment: Experiment) -> list[str]:
+        """A model's variants in an experiment: one a seed, or the one of a pretrained model."""
+        return [f"seed{seed}" for seed in experiment.seeds] if self.registry.trained(model) else [PRETRAINED]
+
+    def content(self, path: Path) -> str:
+        """The SHA-256 of a local file that a stage reads."""
+        return self._digests.of(path)
 
     def model(self, name: str, variant: str) -> Path:
         """The manifest of a model; a pretrained one has no seed."""
@@ -199,13 +221,13 @@ class Graph:
         model = str(system.model)
         return {
             variant: self.dense_run(on.dataset, model, variant, on.split, experiment.depth)
-            for variant in self._variants(model, experiment)
+            for variant in self.variants(model, experiment)
         }
 
     def _reranked_runs(self, experiment: Experiment, rerank: Rerank, on: EvaluationSet) -> dict[str, Path]:
         """A reranking's runs: where the system or the cross-encoder has seeds, each with the one of the same seed."""
         runs = self._runs(experiment, rerank.system, on)
-        seeds = self._variants(rerank.model, experiment)
+        seeds = self.variants(rerank.model, experiment)
         variants = list(runs) if any(variant.startswith("seed") for variant in runs) else seeds
         folder = self.results / "search" / on.dataset / rerank.model
         first = next(iter(runs.values()))
@@ -237,6 +259,8 @@ class Graph:
     def _manifests(self, experiment: str) -> Iterator[Path]:
         for stage in ("evaluate", "experiments"):
             yield self.results / stage / experiment / "manifest.json"
+        yield from near_twins(self, experiment)
+        yield from similarity_manifests(self, experiment)
         for ranked in self.ranked_systems(experiment):
             yield self.dataset(ranked.dataset)
             yield ranked.manifest
@@ -302,9 +326,6 @@ class Graph:
             }
             for ranked in self.ranked_systems(experiment)
         ]
-
-    def _variants(self, model: str, experiment: Experiment) -> list[str]:
-        return [f"seed{seed}" for seed in experiment.seeds] if self.registry.trained(model) else [PRETRAINED]
 
 
 def run_manifest(run: Path) -> Path:

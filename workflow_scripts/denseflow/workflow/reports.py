@@ -1,0 +1,69 @@
+"""What stands around an experiment's table: near-twins in training, and scores that it is expected to show."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from denseflow.config.expected import expected_place
+from denseflow.workflow.canonical import canonical
+from denseflow.workflow.cards import trained_models
+from denseflow.workflow.mining import PASSAGES, Mining
+
+if TYPE_CHECKING:
+    from denseflow.workflow.graph import Graph
+
+
+def near_twin_places(graph: "Graph", experiment: str) -> list[dict[str, Any]]:
+    """The evaluated splits beside which models of the experiment were trained: dataset, split, training splits.
+
+    Those are the splits of the same dataset whose queries trained a system, what it started from or learnt from.
+    """
+    splits: dict[str, set[str]] = {}
+    for model in trained_models(graph, experiment):
+        trained = graph.registry.models[model].trained
+        assert trained is not None
+        if trained.data.dataset is not None:
+            split = Mining.of(graph, trained.data, "seed0").split
+            if split != PASSAGES:
+                splits.setdefault(trained.data.dataset, set()).add(split)
+    return [
+        {"dataset": on.dataset, "split": on.split, "training_splits": sorted(splits[on.dataset])}
+        for on in graph.registry.experiments[experiment].evaluate_on
+        if on.dataset in splits
+    ]
+
+
+def near_twins(graph: "Graph", experiment: str) -> list[Path]:
+    """The manifest of the near-twins in training, or nothing where nothing was trained beside an evaluated split."""
+    manifest = graph.results / "experiments" / experiment / "near_twins.manifest.json"
+    return [manifest] if near_twin_places(graph, experiment) else []
+
+
+def near_twins_inputs(graph: "Graph", experiment: str) -> list[Path]:
+    """The manifests of the datasets that are looked at for near-twins."""
+    return list(dict.fromkeys(graph.dataset(place["dataset"]) for place in near_twin_places(graph, experiment)))
+
+
+def near_twins_options(graph: "Graph", experiment: str) -> str:
+    """Where near-twins are looked for."""
+    places = near_twin_places(graph, experiment)
+    datasets = {place["dataset"]: str(graph.dataset(place["dataset"])) for place in places}
+    return canonical({"places": places, "datasets": datasets})
+
+
+def expected_checks(graph: "Graph") -> list[Path]:
+    """What is made where an experiment gives the scores that it is expected to give."""
+    return [
+        graph.results / "experiments" / name / "expected.tsv"
+        for name, experiment in graph.registry.experiments.items()
+        if experiment.expected
+    ]
+
+
+def expected_options(graph: "Graph", name: str) -> str:
+    """The expected scores, each with its dataset and split."""
+    experiment = graph.registry.experiments[name]
+    scores = []
+    for number, one in enumerate(experiment.expected):
+        dataset, split = expected_place(experiment, number)
+        scores.append({**one.model_dump(), "dataset": dataset, "split": split})
+    return canonical({"expected": scores})

@@ -1,0 +1,11 @@
+"""Check that an experiment's table shows the scores that it is expected to show."""
+
+import json
+from pathlib import Path
+
+from denseflow.report.expected import check_expected
+from denseflow.stage_log import stage_log
+
+with stage_log(snakemake.log[0]):
+    expected = json.loads(snakemake.params.options)["expected"]
+    check_expected(Path(snakemake.input.report), expected, Path(snakemake.output.tsv))
