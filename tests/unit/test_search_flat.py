@@ -3,29 +3,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from vector_files import write_vectors
 
 from denseflow.errors import DenseflowError
-from denseflow.manifest import read_manifest, write_manifest
+from denseflow.manifest import read_manifest
 from denseflow.run_file import read_run
-from denseflow.search import flat
+from denseflow.search import nearest
 from denseflow.search.flat import search
 
 
-def write_vectors(folder: Path, name: str, array: np.ndarray, ids: list[str] | None = None, **facts) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / f"{name}.npy", array)
-    ids = [f"{name[0]}{row}" for row in range(len(array))] if ids is None else ids
-    (folder / f"{name}.ids").write_text("".join(f"{id}\n" for id in ids))
-    write_manifest(folder, "encode", [f"{name}.npy", f"{name}.ids"], name=f"{name}.manifest.json", **facts)
-    return folder / f"{name}.manifest.json"
-
-
-def ranked(folder: Path, queries: np.ndarray, corpus: np.ndarray, ids: list[str] | None = None, **options):
+def ranked(
+    folder: Path,
+    queries: np.ndarray,
+    corpus: np.ndarray,
+    ids: list[str] | None = None,
+    shard: int | None = None,
+    normalize: bool = False,
+    **options,
+):
     options = {"depth": 10, "similarity": "dot", "threads": 1, **options}
+    contract = {"normalize": normalize}
     run = folder / "test.top10.trec"
     search(
         write_vectors(folder / "vectors", "queries.test", queries.astype(np.float32)),
-        write_vectors(folder / "vectors", "corpus", corpus.astype(np.float32), ids),
+        write_vectors(folder / "vectors", "corpus", corpus.astype(np.float32), ids, shard=shard, contract=contract),
         run,
         **options,
     )
@@ -63,13 +64,15 @@ def read_run_of(text: str) -> list[str]:
     return [line.split()[2] for line in text.splitlines()]
 
 
-def test_the_run_does_not_depend_on_blocks_threads_or_the_number_of_queries(tmp_path):
+def test_the_run_does_not_depend_on_blocks_shards_threads_or_the_number_of_queries(tmp_path):
     queries = normal(40, 24)
     corpus = np.repeat(normal(100, 24, seed=1), 5, axis=0)  # each vector five times: ties everywhere, at the cut too
     whole = ranked(tmp_path / "whole", queries, corpus, depth=12)
     for rows in (1, 7, 64):
-        assert ranked(tmp_path / str(rows), queries, corpus, depth=12, block_bytes=rows * 24 * 4) == whole
-    assert ranked(tmp_path / "threads", queries, corpus, depth=12, threads=2) == whole
+        assert ranked(tmp_path / str(rows), queries, corpus, depth=12, block_rows=rows) == whole
+    for shard in (1, 9, 100):
+        assert ranked(tmp_path / f"shards{shard}", queries, corpus, depth=12, shard=shard, block_rows=33) == whole
+    assert ranked(tmp_path / "threads", queries, corpus, depth=12, threads=3, shard=40) == whole
     one_by_one = [ranked(tmp_path / f"{row}", queries[[row]], corpus, depth=12) for row in range(3)]
     for row, text in enumerate(one_by_one):
         assert text.replace("q0 ", f"q{row} ") in whole
@@ -78,12 +81,12 @@ def test_the_run_does_not_depend_on_blocks_threads_or_the_number_of_queries(tmp_
 def test_ties_are_ordered_by_document_id_descending_also_at_the_cut(tmp_path):
     corpus = np.ones((500, 8))
     ids = [f"d{row:03}" for row in np.random.default_rng(0).permutation(500)]
-    text = ranked(tmp_path, np.ones((2, 8)), corpus, ids, depth=5, block_bytes=100 * 32)
+    text = ranked(tmp_path, np.ones((2, 8)), corpus, ids, depth=5, block_rows=100)
     assert read_run_of(text) == ["d499", "d498", "d497", "d496", "d495"] * 2
 
 
 def test_too_many_ties_at_the_cut_are_reported_rather_than_searched_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(flat, "_MOST_TIES", 100)
+    monkeypatch.setattr(nearest, "_MOST_TIES", 100)
     text = ranked(tmp_path, np.ones((2, 8)), np.ones((500, 8)), depth=5)
     assert len(text.splitlines()) == 10
     (warning,) = read_manifest(tmp_path / "test.top10.manifest.json")["warnings"]
@@ -129,9 +132,9 @@ def test_a_vector_of_zeros_has_cosine_0_and_is_reported(tmp_path):
 def test_nan_and_infinity_are_refused_with_file_and_id(tmp_path, value):
     corpus = normal(10, 4)
     corpus[7, 2] = value
-    with pytest.raises(DenseflowError, match=r"corpus\.npy, row 7: the vector of 'c7' holds NaN or infinity"):
-        ranked(tmp_path, normal(1, 4), corpus, block_bytes=3 * 16)
-    with pytest.raises(DenseflowError, match=r"queries\.test\.npy, row 7: the vector of 'q7'"):
+    with pytest.raises(DenseflowError, match=r"corpus, row 7: the vector of 'c7' holds NaN or infinity"):
+        ranked(tmp_path, normal(1, 4), corpus, block_rows=3)
+    with pytest.raises(DenseflowError, match=r"queries\.test, row 7: the vector of 'q7'"):
         ranked(tmp_path, corpus, normal(1, 4))
     assert not (tmp_path / "test.top10.trec").exists()
 
@@ -142,7 +145,7 @@ def test_inner_products_beyond_float32_are_refused(tmp_path):
 
 
 def test_different_dimensions_are_refused(tmp_path):
-    with pytest.raises(DenseflowError, match=r"queries\.test\.npy: 4 dimensions, but .*corpus\.npy has 5"):
+    with pytest.raises(DenseflowError, match=r"queries\.test: 4 dimensions, but .*corpus has 5"):
         ranked(tmp_path, normal(1, 4), normal(3, 5))
 
 
@@ -205,3 +208,49 @@ def test_vectors_of_different_models_or_datasets_are_refused(tmp_path, key):
 def test_an_empty_corpus_is_refused(tmp_path):
     with pytest.raises(DenseflowError, match="no vectors; the corpus is empty"):
         ranked(tmp_path, normal(1, 4), np.empty((0, 4)))
+
+
+def test_groups_of_queries_and_a_sifted_reservoir_give_the_same_run(tmp_path, monkeypatch):
+    queries, corpus = normal(50, 8), normal(3000, 8, seed=1)
+    whole = ranked(tmp_path / "whole", queries, corpus, depth=5)
+    monkeypatch.setattr(nearest, "_CELLS", 700)
+    monkeypatch.setattr(nearest, "_MARGIN", 2)
+    assert ranked(tmp_path / "groups", queries, corpus, depth=5, block_rows=50, shard=130) == whole
+
+
+@pytest.mark.parametrize("similarity", ["dot", "cosine"])
+@pytest.mark.parametrize("scale", [1e-15, 1e18])
+def test_vectors_whose_squares_float32_cannot_hold_are_ranked_right(tmp_path, similarity, scale):
+    queries, corpus = normal(20, 16), normal(300, 16, seed=1) * np.linspace(0.5, 2, 300, dtype=np.float32)[:, None]
+    ranked(tmp_path, queries, corpus * np.float32(scale), depth=9, similarity=similarity)
+    run = read_run(tmp_path / "test.top10.trec")
+    assert [list(ranking) for ranking in run.values()] == by_brute_force(queries, corpus, 9, similarity == "cosine")
+
+
+def test_float16_vectors_are_ranked_as_the_numbers_they_hold(tmp_path):
+    queries, corpus = normal(5, 16).astype(np.float16), normal(200, 16, seed=1).astype(np.float16)
+    manifests = [write_vectors(tmp_path, name, x) for name, x in (("queries.test", queries), ("corpus", corpus))]
+    search(*manifests, tmp_path / "run.trec", depth=200, similarity="dot", threads=1)
+    run = read_run(tmp_path / "run.trec")
+    assert [list(ranking) for ranking in run.values()] == by_brute_force(queries, corpus, 200, cosine=False)
+
+
+def test_cut_vectors_are_scaled_to_length_1_again_where_the_contract_normalises(tmp_path):
+    corpus = np.array([[0.1, 0, 0.9], [0.3, 0.3, 0.1]])
+    for normalize, first in ((True, "c0"), (False, "c1")):
+        text = ranked(tmp_path, np.array([[1.0, 0, 0]]), corpus, dimensions=2, normalize=normalize)
+        assert read_run_of(text)[0] == first
+    assert read_manifest(tmp_path / "test.top10.manifest.json")["dimensions"] == 2
+
+
+def test_more_dimensions_than_there_are_are_refused(tmp_path):
+    with pytest.raises(DenseflowError, match="9 dimensions are asked for, but the vectors have 4; lower"):
+        ranked(tmp_path, normal(1, 4), normal(3, 4), dimensions=9)
+
+
+def test_how_quick_it_was_stands_beside_the_run_and_in_no_manifest(tmp_path):
+    ranked(tmp_path, normal(3, 4), normal(30, 4))
+    speed = json.loads((tmp_path / "test.top10.speed.json").read_text())
+    assert speed["queries"] == 3
+    assert speed["queries_per_second"] > 0
+    assert "seconds" not in (tmp_path / "test.top10.manifest.json").read_text()

@@ -6,14 +6,16 @@ line, in the same order. No more than a few shards are ever open, however many t
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from denseflow.errors import DenseflowError
-from denseflow.files import read_lines, sha256
+from denseflow.files import sha256
 from denseflow.manifest import read_manifest
+from denseflow.search.ids import Ids
 
 SHARDS = "shards"
 """The manifest's key: a list of {"file": name beside the manifest, "rows": how many}."""
@@ -82,39 +84,63 @@ class Vectors:
             DenseflowError: A shard is missing or altered.
         """
         for start in range(0, len(self), rows):
-            stop = min(start + rows, len(self))
-            yield start, self._between(start, stop)
+            yield start, self.between(start, min(start + rows, len(self)))
+
+    def spans(self, rows: int) -> Iterator[tuple[int, int]]:
+        """Yield (first row, row after the last) of pieces of at most ``rows`` that lie in one shard each, in order."""
+        for end, count in zip(self._ends.tolist(), self._rows, strict=True):
+            for start in range(end - count, end, rows):
+                yield start, min(start + rows, end)
+
+    def between(self, start: int, stop: int) -> np.ndarray:
+        """The vectors of the rows from ``start`` to before ``stop``: float32, shape (stop - start, dimensions).
+
+        It may be the shard's own memory: do not write to it.
+
+        Raises:
+            DenseflowError: A shard is missing or altered.
+        """
+        shard = int(np.searchsorted(self._ends, start, side="right"))
+        if start < stop <= self._ends[shard]:
+            return np.ascontiguousarray(self._part(shard, start, stop), dtype=np.float32)
+        block = np.empty((stop - start, self.dimensions), dtype=np.float32)
+        for place in range(shard, len(self._rows)):
+            first = max(start, int(self._ends[place]) - self._rows[place])
+            last = min(stop, int(self._ends[place]))
+            if first >= stop:
+                break
+            block[first - start : last - start] = self._part(place, first, last)
+        return block
 
     def take(self, rows: np.ndarray) -> np.ndarray:
-        """The vectors of some rows, in any order: float32, shape (rows, dimensions).
+        """The vectors of some rows, in any order (ascending is quickest): float32, shape (rows, dimensions).
 
         Raises:
             DenseflowError: A shard is missing or altered.
         """
         taken = np.empty((len(rows), self.dimensions), dtype=np.float32)
-        shards = np.searchsorted(self._ends, rows, side="right")
-        for shard in np.unique(shards):
-            places = np.flatnonzero(shards == shard)
-            first = self._ends[shard] - self._rows[shard]
-            taken[places] = self._load(int(shard))[rows[places] - first, : self.dimensions]
+        order = None if (np.diff(rows) >= 0).all() else np.argsort(rows, kind="stable")
+        wanted = rows if order is None else rows[order]
+        shards = np.searchsorted(self._ends, wanted, side="right")
+        edges = np.flatnonzero(np.diff(shards, prepend=-1, append=-1))
+        for begin, end in pairwise(edges.tolist()):
+            shard = int(shards[begin])
+            first = int(self._ends[shard]) - self._rows[shard]
+            places = slice(begin, end) if order is None else order[begin:end]
+            taken[places] = self._load(shard)[wanted[begin:end] - first, : self.dimensions]
         return taken
 
     def whole(self) -> np.ndarray:
         """All vectors, float32, shape (n, dimensions)."""
-        return self._between(0, len(self))
+        return self.between(0, len(self))
 
-    def _between(self, start: int, stop: int) -> np.ndarray:
-        block = np.empty((stop - start, self.dimensions), dtype=np.float32)
-        shard = int(np.searchsorted(self._ends, start, side="right"))
-        while start < stop:
-            first = int(self._ends[shard]) - self._rows[shard]
-            end = min(stop, int(self._ends[shard]))
-            at = end - stop
-            block[len(block) + start - stop : len(block) + at] = self._load(shard)[
-                start - first : end - first, : self.dimensions
-            ]
-            start, shard = end, shard + 1
-        return block
+    def names(self, rows: np.ndarray) -> list[str]:
+        """The ids of some rows."""
+        return self.ids.take(rows) if isinstance(self.ids, Ids) else [self.ids[row] for row in rows]
+
+    def _part(self, shard: int, start: int, stop: int) -> np.ndarray:
+        first = int(self._ends[shard]) - self._rows[shard]
+        return self._load(shard)[start - first : stop - first, : self.dimensions]
 
 
 def read_vectors(manifest: Path) -> Vectors:
@@ -122,7 +148,7 @@ def read_vectors(manifest: Path) -> Vectors:
 
     Raises:
         DenseflowError: A file is missing, altered or no matrix of float32 or float16, ids and rows differ in number, or
-            an id is repeated or has a space in it (which TREC's run format cannot hold).
+            an id is repeated or has a space in it.
     """
     facts = read_manifest(manifest, check=False)
     stem = manifest.name.removesuffix(_SUFFIX)
@@ -130,7 +156,7 @@ def read_vectors(manifest: Path) -> Vectors:
     shards, dimensions = facts[SHARDS], facts["dimensions"]
     rows = [shard["rows"] for shard in shards]
     _refuse_altered(ids_file, facts["files"])
-    ids = _read_ids(ids_file, sum(rows))
+    ids = Ids(ids_file, sum(rows))
     checked: set[int] = set()
 
     @lru_cache(_OPEN)
@@ -202,20 +228,4 @@ def _map(path: Path, shape: tuple[int, int]) -> np.ndarray:
             f"{path}: {array.dtype} of shape {array.shape}, expected float32 or float16 of shape {shape}, as its "
             "manifest says; encode again"
         )
-    return array
-
-
-def _read_ids(path: Path, rows: int) -> list[str]:
-    seen: dict[str, int] = {}
-    if rows or not path.is_file() or path.stat().st_size:
-        for number, line in read_lines(path):
-            if not line or any(character.isspace() for character in line):
-                raise DenseflowError(
-                    f"{path}, line {number}: id {line!r}, expected one without spaces, which run files cannot hold"
-                )
-            if line in seen:
-                raise DenseflowError(f"{path}, line {number}: id {line!r} was used in line {seen[line]} already")
-            seen[line] = number
-    if len(seen) != rows:
-        raise DenseflowError(f"{path}: {len(seen)} ids for {rows} vectors; encode again")
-    return list(seen)
+    return np.asarray(array)

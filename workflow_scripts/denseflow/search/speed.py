@@ -1,0 +1,28 @@
+"""How quick a search was, beside its run; no manifest lists it, so that nothing is made again because of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from denseflow.files import write_json
+
+
+def speed_file(run: Path) -> Path:
+    """test.top1000.speed.json beside test.top1000.trec."""
+    return run.with_suffix(".speed.json")
+
+
+def write_speed(run: Path, queries: int, seconds: float, **more: Any) -> None:
+    """Keep how many queries were searched in how many seconds."""
+    rate = round(queries / seconds, 3) if seconds > 0 else None
+    facts = {"queries": queries, "seconds": round(seconds, 4), "queries_per_second": rate}
+    write_json(speed_file(run), {**facts, **more})
+
+
+def read_speed(run: Path) -> float | None:
+    """Queries a second, or None where it is not known."""
+    try:
+        value = json.loads(speed_file(run).read_text(encoding="utf-8"))["queries_per_second"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return None if value is None else float(value)
