@@ -1,5 +1,45 @@
+# Shards of passages are no rule's outputs, so that they outlive a job that is killed: one job a share of them, where the
+# dataset's run.encode_jobs says so, and then encode_corpus, which encodes all that is missing and writes the manifest.
+rule encode_shard:
+    input:
+        dataset=R / "dataset/{dataset}/manifest.json",
+        model=R / "train/{model}/{variant}/manifest.json",
+    output:
+        marker=temp(
+            R / "work/encode/{dataset}/{model}/{variant}/{share}-of-{shares}.done"
+        ),
+    log:
+        R / "logs/encode/{dataset}.{model}.{variant}.corpus.{share}-of-{shares}.log",
+    benchmark:
+        (
+            R
+            / "benchmarks/encode/{dataset}.{model}.{variant}.corpus.{share}-of-{shares}.tsv"
+        )
+    wildcard_constraints:
+        share=r"\d+",
+        shares=r"\d+",
+    conda:
+        graph.environment("encode")
+    threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
+    resources:
+        gpu=1,
+        attention=lambda wildcards: (
+            graph.model_run(wildcards.model).attention or "default"
+        ),
+        compile=lambda wildcards: int(graph.model_run(wildcards.model).compile),
+        mem_mb=grown(8000),
+        runtime=grown(1440),
+    params:
+        options=lambda wildcards: graph.encode_options(wildcards.model),
+        folder=str(R / "encode/{dataset}/{model}/{variant}"),
+        code=graph.code("encode_corpus", "encode"),
+    script:
+        "../workflow_scripts/encode_shard.py"
+
+
 rule encode_corpus:
     input:
+        lambda wildcards: graph.encode_shares(**wildcards),
         dataset=R / "dataset/{dataset}/manifest.json",
         model=R / "train/{model}/{variant}/manifest.json",
     output:
@@ -13,10 +53,15 @@ rule encode_corpus:
         graph.environment("encode")
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
-        gpu=1,
+        gpu=lambda wildcards: int(not graph.encode_shares(**wildcards)),
+        attention=lambda wildcards: (
+            graph.model_run(wildcards.model).attention or "default"
+        ),
+        compile=lambda wildcards: int(graph.model_run(wildcards.model).compile),
         mem_mb=grown(8000),
-        runtime=1440,
+        runtime=grown(1440),
     params:
+        options=lambda wildcards: graph.encode_options(wildcards.model),
         code=graph.code("encode_corpus", "encode"),
     script:
         "../workflow_scripts/encode_corpus.py"
@@ -39,9 +84,14 @@ rule encode_queries:
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
         gpu=1,
+        attention=lambda wildcards: (
+            graph.model_run(wildcards.model).attention or "default"
+        ),
+        compile=lambda wildcards: int(graph.model_run(wildcards.model).compile),
         mem_mb=grown(8000),
         runtime=grown(120),
     params:
+        options=lambda wildcards: graph.encode_options(wildcards.model, queries=True),
         code=graph.code("encode_queries", "encode"),
     script:
         "../workflow_scripts/encode_queries.py"

@@ -56,6 +56,11 @@ rule teacher_scores:
         mem_mb=grown(8000),
         runtime=1440,
     params:
+        inputs=lambda wildcards: named(
+            graph.mining(
+                wildcards.dataset, wildcards.split, wildcards.negatives
+            ).teacher_inputs(wildcards.teacher, wildcards.variant)
+        ),
         work=str(R / "work/negatives/{dataset}.{split}.{negatives}.{teacher}.{variant}"),
         code=graph.code("teacher_scores", "encode"),
     script:

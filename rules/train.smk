@@ -62,6 +62,9 @@ rule train:
         checkpoint_seconds=int(60 * graph.registry.workflow.checkpoint_minutes),
     params:
         options=lambda wildcards: graph.train_options(wildcards.model),
+        inputs=lambda wildcards: named(
+            graph.training_inputs(wildcards.model, f"seed{wildcards.seed}")
+        ),
         training_file=lambda wildcards: str(
             graph.training_file(wildcards.model, f"seed{wildcards.seed}")
         ),

@@ -1,16 +1,21 @@
 """Encode the passages of a collection."""
 
+import json
 from pathlib import Path
 
 from denseflow.encode.encode import encode_corpus
 from denseflow.stage_log import stage_log
 
 with stage_log(snakemake.log[0]):
+    resources = snakemake.resources
     encode_corpus(
         Path(snakemake.input.model),
         Path(snakemake.input.dataset),
         Path(snakemake.output.manifest).parent,
         code=snakemake.params.code,
-        granted_gpus=snakemake.resources.gpu,
+        options=json.loads(snakemake.params.options),
+        granted_gpus=resources.gpu,
         threads=snakemake.threads,
+        attention=None if resources.attention == "default" else resources.attention,
+        compiled=bool(resources.compile),
     )

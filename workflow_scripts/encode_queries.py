@@ -1,16 +1,21 @@
 """Encode the queries of a split."""
 
+import json
 from pathlib import Path
 
 from denseflow.encode.encode import encode_queries
 from denseflow.stage_log import stage_log
 
 with stage_log(snakemake.log[0]):
+    resources = snakemake.resources
     encode_queries(
         Path(snakemake.input.model),
         Path(snakemake.input.dataset),
         Path(snakemake.output.manifest).parent,
         split=snakemake.wildcards.split,
-        granted_gpus=snakemake.resources.gpu,
+        options=json.loads(snakemake.params.options),
+        granted_gpus=resources.gpu,
         threads=snakemake.threads,
+        attention=None if resources.attention == "default" else resources.attention,
+        compiled=bool(resources.compile),
     )

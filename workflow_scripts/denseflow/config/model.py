@@ -338,7 +338,7 @@ class Encoding(Section):
         "fp32", "What the encode stage computes in; fp16 and bf16 are quicker on a GPU", neutral="fp32"
     )
     storage: Literal["float32", "float16"] = option(
-        "float32", "What its vectors are kept as; float16 takes half the space", neutral="float32"
+        "float32", "What the passages' vectors are kept as; float16 takes half the space", neutral="float32"
     )
 
 
