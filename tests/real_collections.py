@@ -21,7 +21,7 @@ def lay_out_nfcorpus(shared: Path, folder: Path, splits: tuple[str, ...]) -> Pat
     return folder
 
 
-def lay_out_scifact(shared: Path, folder: Path) -> Path:
+def lay_out_scifact(shared: Path, folder: Path, splits: tuple[str, ...] = ("test",)) -> Path:
     source = shared / "data" / "scifact"
     folder.mkdir(parents=True, exist_ok=True)
     csv.field_size_limit(10**7)
@@ -31,7 +31,7 @@ def lay_out_scifact(shared: Path, folder: Path) -> Path:
         folder / "corpus.jsonl",
         ({"_id": row["doc_id"], "title": row["title"], "text": _sentences(row["abstract"])} for row in documents),
     )
-    _write_queries_and_qrels(source / "beir", folder, ("test",))
+    _write_queries_and_qrels(source / "beir", folder, splits)
     return folder
 
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy import stats
 
-from denseflow.report.statistics import compare, holm, mean_interval
+from denseflow.report.statistics import compare, detectable_difference, holm, mean_interval
 
 OPTIONS = {"confidence": 0.95, "resamples": 2000, "permutations": 2000, "seed": 0}
 
@@ -69,6 +70,32 @@ def test_effect_is_the_mean_difference_in_standard_deviations():
     assert np.isnan(against_zero([0.1, 0.1, 0.1]).effect)
 
 
+def test_the_detectable_difference_is_the_one_that_80_of_100_t_tests_find():
+    deviation = 0.2
+    sample = normal(0, 100) * deviation / normal(0, 100).std(ddof=1)
+    found = detectable_difference(sample, alpha=0.05, power=0.8)
+    assert found == pytest.approx(0.2829 * deviation, rel=1e-3)  # 2.8 standard errors, and a little for the t
+    draws = np.random.default_rng(0).normal(found, deviation, (2000, 100))
+    assert (stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.05).mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_more_queries_less_power_and_a_higher_alpha_make_smaller_differences_detectable():
+    sample = normal(0, 50)
+    plain = detectable_difference(sample, alpha=0.05, power=0.8)
+    assert detectable_difference(np.tile(sample, 4), alpha=0.05, power=0.8) == pytest.approx(plain / 2, rel=0.05)
+    assert (
+        detectable_difference(sample, alpha=0.05, power=0.9)
+        > plain
+        > detectable_difference(sample, alpha=0.1, power=0.8)
+    )
+    assert against_zero(sample).detectable == plain
+
+
+def test_without_a_deviation_to_go_by_nothing_is_said_of_detectable_differences():
+    for differences in ([0.1], [0.1, 0.1, 0.1], np.zeros(5)):
+        assert np.isnan(against_zero(differences).detectable)
+
+
 def test_one_query_has_no_interval_and_p_1():
     found = against_zero([0.2])
     assert np.isnan(found.interval).all()
@@ -100,3 +127,4 @@ def test_holm_multiplies_the_smallest_p_by_all_the_next_by_one_less():
     assert holm([0.6, 0.7]) == [1.0, 1.0]
     assert holm([0.02]) == [0.02]
     assert holm([]) == []
+    assert holm([0.01, float("nan"), 0.04]) == pytest.approx([0.02, float("nan"), 0.04], nan_ok=True)

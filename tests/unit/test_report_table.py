@@ -12,7 +12,8 @@ from denseflow.evaluate.measures import evaluate_experiment
 from denseflow.manifest import read_manifest, write_manifest
 from denseflow.report.gains import shortened
 from denseflow.report.markdown import escape
-from denseflow.report.rows import read_rows, verdict
+from denseflow.report.near_twins_file import HEADER
+from denseflow.report.rows import ALL, NO_NEAR_TWIN, over, read_rows, verdict
 from denseflow.report.table import write_report
 from denseflow.report.terminal import print_table, print_tables
 
@@ -60,8 +61,25 @@ class Setup:
         options = {"bootstrap_resamples": 500, "permutations": 1000, **options}
         evaluation = self.folder / "evaluate" / "manifest.json"
         datasets = {"tiny": self.dataset / "manifest.json"}
-        write_report(evaluation, options, folder, datasets=datasets, systems=self.systems)
+        twins = self.folder / "near_twins.manifest.json"
+        write_report(
+            evaluation,
+            options,
+            folder,
+            datasets=datasets,
+            systems=self.systems,
+            near_twins=twins if twins.is_file() else None,
+        )
         return folder
+
+    def near_twins(self, *query_ids: str) -> "Setup":
+        """Say that these queries have a near-twin in training."""
+        lines = [f"tiny\ttest\t{id_}\ttrain\tt\t0.9\t1" for id_ in query_ids]
+        lines.append("tiny\ttest\tq9\ttrain\tt\t0.9\t0")  # near in words, without a relevant document in common
+        (self.folder / "near_twins.tsv").write_text("\n".join(["\t".join(HEADER), *lines, ""]))
+        places = [{"dataset": "tiny", "split": "test"}]
+        write_manifest(self.folder, "report", ["near_twins.tsv"], name="near_twins.manifest.json", places=places)
+        return self
 
 
 @pytest.fixture
@@ -163,6 +181,35 @@ def test_the_caption_says_how_the_numbers_were_made(setup):
         "with probability 0.8 in one t-test at 0.05",
     ):
         assert part in text
+
+
+def test_the_queries_without_a_near_twin_in_training_are_shown_apart_with_a_correction_of_their_own(setup):
+    # All of the gain is in the 20 queries that have a near-twin.
+    twins = range(20)
+    setup.add("after", [1 if query in twins else 3 for query in range(QUERIES)])
+    folder = setup.near_twins(*(f"q{query}" for query in twins)).report()
+    rows = list(read_rows(folder / "table.tsv"))
+    whole, rest = ([row for row in over(rows, subset) if row.system == "after"] for subset in (ALL, NO_NEAR_TWIN))
+    assert [(row.measure, row.queries, row.verdict) for row in whole] == [
+        ("RR", 60, "better"),
+        ("P@5", 60, "no difference shown"),
+    ]
+    assert [(row.measure, row.queries, row.difference) for row in rest] == [("RR", 40, 0), ("P@5", 40, 0)]
+    assert whole[0].p_holm == pytest.approx(2 * whole[0].p)
+    text = (folder / "table.md").read_text()
+    assert text.index("## tiny, test: 60 queries") < text.index("## tiny, test: 40 queries without a near-twin")
+    assert "20 of the 60 queries of tiny test have a near-twin in training" in text
+    assert text.count("- after is better") == 1
+    assert "40 queries without a near-twin in training" in (folder / "table.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("twins", "said"), [((), "no query of tiny test has a near-twin"), (range(QUERIES), "every query of tiny test has")]
+)
+def test_that_none_or_all_queries_have_a_near_twin_is_said_in_words(setup, twins, said):
+    folder = setup.add("after", 1).near_twins(*(f"q{query}" for query in twins)).report()
+    assert {row.subset for row in read_rows(folder / "table.tsv")} == {ALL}
+    assert said in (folder / "table.md").read_text()
 
 
 def test_warnings_of_the_evaluation_are_in_the_report(setup):
