@@ -8,6 +8,7 @@ from denseflow.config.expected import Expected, check_expected
 from denseflow.config.fusion import Fusion
 from denseflow.config.search_index import Index
 from denseflow.config.section import Name, Section, SplitName, Text, option, required
+from denseflow.config.similarity import SimilaritySet
 from denseflow.evaluate.names import check_measure, parse_measure
 
 
@@ -90,6 +91,9 @@ class Experiment(Section):
         ["nDCG@10", "R@100"], "Measures by their ir_measures names (docs/measures.md); the first one is the main one",
         min_length=1,
     )  # fmt: skip
+    similarity: dict[Name, SimilaritySet] = option(
+        {}, "Sets of sentences, by name and `type`, on which the systems with a `model` are scored too", neutral={}
+    )
     depth: int = option(1000, "Documents a query in a run", ge=1)
     seeds: list[int] = option([0], "The trained models are trained once with each", min_length=1)
     report: Report = option(Report(), "How the table is made")

@@ -88,6 +88,18 @@ class Registry:
                 self._check_tuning(experiment, system.fusion.tune, f"{where}.fusion.tune")
         check_systems(experiment, self.models, file)
         check_answers(experiment, self.datasets, file)
+        self._check_similarity(experiment, file)
+
+    def _check_similarity(self, experiment: Experiment, file: Path) -> None:
+        for name, one in experiment.similarity.items():
+            if one.path is not None:
+                _require_path(Path(one.path), f"{file}: key 'similarity.{name}.path'")
+        scored = [system for system in experiment.systems.values() if system.model is not None and system.index is None]
+        if experiment.similarity and not scored:
+            raise DenseflowError(
+                f"{file}: key 'similarity': none of the systems has a `model` that could be scored on sentences; add "
+                "one, or leave the key out"
+            )
 
     def _add_model(self, name: str, where: str, on_the_way: tuple[str, ...]) -> None:
         if name in on_the_way:

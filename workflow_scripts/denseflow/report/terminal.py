@@ -16,19 +16,20 @@ _WIDTH = 120
 _MEASURE_WIDTH = 34
 """Of a mean with its interval and a difference with its p; what does not fit beside each other goes below."""
 _FRAME = 4
+TABLE = "table.tsv"
 
 
 def print_tables(tables: Iterable[Path]) -> None:
     """Print each table.tsv that is there, with its verdicts and where the readable files are."""
     for table in tables:
         if table.is_file():
-            print_table(table.parent)
+            print_table(table.parent, name=table.name)
 
 
-def print_table(folder: Path, console: Console | None = None) -> None:
-    """Print the table.tsv of a report's folder, its verdicts and where the readable files are."""
+def print_table(folder: Path, console: Console | None = None, *, name: str = TABLE) -> None:
+    """Print a report's table.tsv or similarity.tsv, its verdicts and where the readable files are."""
     console = console or _console()
-    rows = list(read_rows(folder / "table.tsv"))
+    rows = list(read_rows(folder / name))
     for place, of_place in words.by_place(rows).items():
         title = f"{folder.name}: {words.heading(place, of_place)}"
         measures, systems = words.grid(of_place)
@@ -38,7 +39,10 @@ def print_table(folder: Path, console: Console | None = None) -> None:
             console.print(_table(title, some, systems, words.before_name(rows)))
     for verdict, sentence in words.sentences(rows):
         console.print(Text(sentence, style=_STYLES.get(verdict, "")))
-    console.print(Text(f"{folder / 'table.html'}, table.md, gains.md", style="dim"))
+    readable = (
+        f"{folder / 'table.html'}, table.md, gains.md" if name == TABLE else f"{folder / name}".replace(".tsv", ".md")
+    )
+    console.print(Text(readable, style="dim"))
 
 
 def _console() -> Console:
