@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +60,10 @@ class Retrieval:
                 f"{folder / f'qrels.{split}.tsv'}: no judgement of a query in {self.files['query'].name}, so that "
                 "nothing can be scored; check the split"
             )
-        self.passages = list(read_corpus(self.files["passage"]))
-        if passages is not None:
-            self.passages = _judged_and_others(self.passages, self.qrels, passages, seed)
+        if passages is None:
+            self.passages = list(read_corpus(self.files["passage"]))
+        else:
+            self.passages = _judged_and_others(self.files["passage"], self.qrels, passages, seed)
         self.depth = depth
 
     def score(
@@ -113,13 +115,13 @@ class Retrieval:
         return encode_texts(model, texts, "passage", advance=advance)
 
 
-def _judged_and_others(passages: Sequence[Document], qrels: Qrels, others: int, seed: int) -> list[Document]:
+def _judged_and_others(corpus: Path, qrels: Qrels, others: int, seed: int) -> list[Document]:
     """The passages judged for any query, and so many drawn of the rest, in the collection's order."""
     judged = {document for levels in qrels.values() for document in levels}
-    rest = [place for place, passage in enumerate(passages) if passage.id not in judged]
-    drawn = np.random.default_rng(seed).choice(len(rest), min(others, len(rest)), replace=False)
-    chosen = {rest[place] for place in drawn}
-    return [passage for place, passage in enumerate(passages) if place in chosen or passage.id in judged]
+    rest = sum(passage.id not in judged for passage in read_corpus(corpus))
+    drawn = set(np.random.default_rng(seed).choice(rest, min(others, rest), replace=False).tolist())
+    place = count()
+    return [passage for passage in read_corpus(corpus) if passage.id in judged or next(place) in drawn]
 
 
 def _depth(measures: Sequence[str]) -> int:
