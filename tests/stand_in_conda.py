@@ -85,6 +85,8 @@ def main(root: Path, words: list[str]) -> None:
         create(root, words[2:], pinned=False)
     elif words[:1] == ["create"]:
         create(root, words[1:], pinned=True)
+    elif words[:1] == ["clean"]:
+        pass
     else:
         sys.exit(f"this stand-in for conda does not know {' '.join(words)!r}")
 

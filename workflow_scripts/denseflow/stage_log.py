@@ -4,14 +4,28 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, TextIO
 
 from denseflow.errors import DenseflowError
 
 
+class Terminal(logging.StreamHandler):
+    """Writes to the error stream as it is at the time: while a bar is drawn, lines go above it."""
+
+    def __init__(self) -> None:
+        """Write no line that a bar says already."""
+        logging.Handler.__init__(self)
+        self.addFilter(lambda record: not getattr(record, "file_only", False))
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        """The error stream."""
+        return sys.stderr
+
+
 def log_to(path: str | None, mode: Literal["w", "a"]) -> None:
     """Send log messages and warnings to stderr and to a file, which begins anew (``w``) or goes on (``a``)."""
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers: list[logging.Handler] = [Terminal()]
     if path is not None:
         handlers.append(logging.FileHandler(path, mode=mode, encoding="utf-8"))
     line = "%(asctime)s %(levelname)s %(message)s"
