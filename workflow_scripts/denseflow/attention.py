@@ -48,7 +48,7 @@ def set_attention(model: nn.Module, implementation: str | None) -> None:
     """
     if implementation is None:
         return
-    for transformer in _transformers(model):
+    for transformer in transformers_of(model):
         try:
             transformer.set_attn_implementation(implementation)
         except (ValueError, ImportError) as error:
@@ -60,7 +60,7 @@ def set_attention(model: nn.Module, implementation: str | None) -> None:
 @contextmanager
 def attention_in_float32(model: nn.Module) -> Iterator[None]:
     """A context for encoding without mixed precision, which flash attention cannot: it becomes ``sdpa`` in it."""
-    flash = [t for t in _transformers(model) if str(t.config._attn_implementation).startswith("flash")]
+    flash = [t for t in transformers_of(model) if str(t.config._attn_implementation).startswith("flash")]
     for transformer in flash:
         transformer.set_attn_implementation("sdpa")
     try:
@@ -70,7 +70,8 @@ def attention_in_float32(model: nn.Module) -> Iterator[None]:
             transformer.set_attn_implementation(FLASH)
 
 
-def _transformers(model: nn.Module) -> list[PreTrainedModel]:
+def transformers_of(model: nn.Module) -> list[PreTrainedModel]:
+    """The transformers of an encoder or a cross-encoder: one, or two where queries have their own."""
     return [module for module in model.modules() if isinstance(module, PreTrainedModel)]
 
 

@@ -43,6 +43,25 @@ def check_kind(model: "Model") -> None:
         _check_cross_encoder(model)
 
 
+def check_flash_attention(model: "Model") -> None:
+    """Refuse flash attention in float32, in which it cannot compute.
+
+    Raises:
+        ValueError: Key, value and what to do.
+    """
+    if model.run.attention != "flash_attention_2":
+        return
+    precisions = {} if model.kind == "cross_encoder" else {"encode.precision": model.encode.precision}
+    if model.trained is not None:
+        precisions["trained.recipe.precision"] = model.trained.recipe.precision
+    for key, precision in precisions.items():
+        if precision == "fp32":
+            raise ValueError(
+                f"`run.attention` is flash_attention_2, which computes in bf16 or fp16, but `{key}` is fp32; set it to "
+                "bf16, or leave `run.attention` out"
+            )
+
+
 def check_base(model: "Model", base: "Model", where: str) -> None:
     """Refuse an encoder that would start from a cross-encoder, or share what its base has twice.
 

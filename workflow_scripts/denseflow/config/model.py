@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from denseflow.config.kinds import check_kind
+from denseflow.config.kinds import check_flash_attention, check_kind
 from denseflow.config.section import Name, Section, SplitName, Text, option, required
 from denseflow.evaluate.names import check_measure
 
@@ -387,4 +387,5 @@ class Model(Section):
         if (self.pretrained is None) == (self.trained is None):
             raise ValueError("give either `pretrained` or `trained`")
         check_kind(self)
+        check_flash_attention(self)
         return self

@@ -1,7 +1,7 @@
 """Texts into vectors, in batches of texts of like length."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 
 from denseflow.cpu.quick import quick_on_cpu
+from denseflow.encode.compiled import is_compiled
 from denseflow.encoder import Kind, dimensions, embed
 from denseflow.token_rows import Row, pad_rows, row_length, tokenize_rows
 
@@ -90,7 +91,7 @@ def encode_rows(
             places.clear()
             outputs.clear()
 
-    with torch.inference_mode(), _computing(device, precision):
+    with torch.inference_mode(), _computing(model, precision):
         for batch in make_batches([row_length(row) for row in rows], batch_tokens):
             features = pad_rows(model, [rows[place] for place in batch], kind)
             output = embed(model, {**shared, **_to_device(features, device)}, kind)
@@ -112,10 +113,10 @@ def make_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int
         start += size
 
 
-def _computing(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    if precision == "fp32":
-        return quick_on_cpu(device)
-    return torch.autocast(device.type, dtype=_HALF[precision])
+def _computing(model: SentenceTransformer, precision: str) -> AbstractContextManager[Any]:
+    if precision != "fp32":
+        return torch.autocast(model.device.type, dtype=_HALF[precision])
+    return nullcontext() if is_compiled(model) else quick_on_cpu(model.device)
 
 
 def _to_device(features: Mapping[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from denseflow.attention import check_attention, set_attention
 from denseflow.contract import Contract
 from denseflow.device import choose_device, make_deterministic, set_threads
+from denseflow.encode.compiled import compile_encoder
 from denseflow.encoder import load_encoder, read_contract
 from denseflow.files import sha256, sha256_text
 from denseflow.manifest import read_manifest
@@ -99,7 +100,7 @@ class Job:
         check_attention(self.attention, str(device), precision, "encode.precision")
         set_attention(model, self.attention)
         if self.compiled:
-            model.compile(dynamic=True)
+            compile_encoder(model)
         LOG.info("encoding on %s with %d threads in %s: %s", device, self.threads, precision, self.contract)
         return precision
 
