@@ -25,6 +25,7 @@ rule all:
         lambda wildcards: forcing(workflow.dag, damaged, graph.tables()),
         cards=model_cards(graph),
         similarity=similarity_tables(graph),
+        crates=crates(graph),
         expected=expected_checks(graph),
     localrule: True
 

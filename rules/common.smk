@@ -15,6 +15,8 @@ from denseflow.workflow.gpus import gpu_limit
 from denseflow.workflow.graph import Graph
 from denseflow.workflow.integrity import forcing
 from denseflow.workflow.reports import (
+    crate_options,
+    crates,
     expected_checks,
     expected_options,
     near_twins,

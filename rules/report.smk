@@ -89,11 +89,33 @@ rule model_card:
         "../workflow_scripts/model_card.py"
 
 
+rule crate:
+    input:
+        report=R / "experiments/{experiment}/manifest.json",
+    output:
+        R / "experiments/{experiment}/ro-crate-metadata.json",
+    log:
+        R / "logs/report/{experiment}.crate.log",
+    benchmark:
+        R / "benchmarks/report/{experiment}.crate.tsv"
+    conda:
+        graph.environment("report")
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(30),
+    params:
+        options=lambda wildcards: crate_options(graph, wildcards.experiment),
+        code=graph.code("crate", "report"),
+    script:
+        "../workflow_scripts/crate.py"
+
+
 rule expected:
     input:
         report=R / "experiments/{experiment}/manifest.json",
         # A score that is off fails this step, so that it waits for all that is to be kept.
-        rest=ancient([*graph.tables(), *model_cards(graph)]),
+        rest=ancient([*graph.tables(), *model_cards(graph), *crates(graph)]),
     output:
         tsv=R / "experiments/{experiment}/expected.tsv",
     log:

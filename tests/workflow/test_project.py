@@ -21,7 +21,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_each_experiment_has_a_plan_with_all_eight_stages(project, experiment):
     planned = project.planned("--config", f"experiments=[{experiment}]")
-    assert set(planned) - {"rerank", "teacher_scores", "near_twins", "expected"} == {
+    assert set(planned) - {"rerank", "teacher_scores", "near_twins", "expected", "crate"} == {
         "dataset", "bm25_index", "bm25_search", "negatives", "pretrained", "train", "encode_corpus", "encode_queries",
         "search", "evaluate", "report", "model_card",
     }  # fmt: skip
@@ -50,7 +50,8 @@ def test_what_computes_with_a_model_declares_its_gpu_and_nothing_else_does():
     text = "".join(path.read_text(encoding="utf-8") for path in sorted((PROJECT / "rules").glob("*.smk")))
     rules = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL))
     assert {name for name, rule in rules.items() if " gpu=" in rule} == {
-        "teacher_scores", "train", "score_checkpoints", "encode_corpus", "encode_queries", "rerank",
+        "teacher_scores", "train", "score_checkpoints", "encode_shard", "encode_corpus", "encode_queries",
+        "rerank",
     }  # fmt: skip
 
 

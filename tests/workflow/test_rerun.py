@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-REPORT = {"report": 1, "model_card": 1}
+REPORT = {"report": 1, "model_card": 1, "crate": 1}
 EVALUATE = {"evaluate": 1, **REPORT}
 SEARCH_ONE = {"search": 1, **EVALUATE}
 SEARCH = {"search": 2, **EVALUATE}
@@ -75,6 +75,34 @@ CONFIGURATION = {
         ),
         {},
     ),
+    "how many jobs share an encoding": (
+        lambda w: w.edit("config/datasets/docs.yaml", "source:", "run: {encode_jobs: 3}\nsource:"),
+        {},
+    ),
+    "the precision of a model's vectors": (
+        lambda w: w.edit("config/models/tuned.yaml", "trained:", "encode: {precision: bf16}\ntrained:"),
+        ENCODE_ONE,
+    ),
+    "how a model's vectors are kept": (
+        lambda w: w.edit("config/models/tuned.yaml", "trained:", "encode: {storage: float16}\ntrained:"),
+        {"encode_corpus": 1, **SEARCH_ONE},
+    ),
+    "another base of the same content": (
+        lambda w: (
+            w.write("models/other", {"pretrained": {"path": "tiny"}, "contract": SHORT}),
+            w.edit("config/models/tuned.yaml", "base: tiny", "base: other"),
+        ),
+        {"pretrained": 1, **TRAIN},
+    ),
+    "other negatives of the same content": (
+        lambda w: (
+            (w.folder / "config/negatives/again.yaml").write_bytes(
+                (w.folder / "config/negatives/mined.yaml").read_bytes()
+            ),
+            w.edit("config/models/tuned.yaml", "negatives: mined", "negatives: again"),
+        ),
+        NEGATIVES,
+    ),
     "how often a training is saved": (
         lambda w: w.edit("config/config.yaml", "experiments:", "checkpoint_minutes: 1\nexperiments:"),
         {},
@@ -131,6 +159,7 @@ MODULES = {
     "report/statistics.py": REPORT,
     "report/near_twins.py": {"near_twins": 1, **REPORT},
     "report/model_card.py": {"model_card": 1},
+    "report/crate.py": {"crate": 1},
     "config/load.py": {},
     "workflow/canonical.py": {},
 }
@@ -187,7 +216,7 @@ def test_a_raised_pin_reruns_the_stages_that_have_it(workflow):
         ("train/tuned/seed0/model/model.safetensors", TRAIN),
         ("train/tuned/seed0/model/config.json", TRAIN),
         ("train/tiny/pretrained/model/model.safetensors", PRETRAINED),
-        ("encode/docs/tuned/seed0/corpus.npy", {"encode_corpus": 1, **SEARCH_ONE}),
+        ("encode/docs/tuned/seed0/corpus/00000.npy", {"encode_corpus": 1, **SEARCH_ONE}),
         ("dataset/docs/queries.test.jsonl", DATASET),
     ],
 )

@@ -28,7 +28,8 @@ def check_expected(report: Path, expected: Sequence[dict[str, Any]], path: Path)
     read_manifest(report)
     table = report.with_name("table.tsv")
     means = {(row.dataset, row.split, row.system, row.measure): row.mean for row in over(read_rows(table), ALL)}
-    lines, off = [HEADER], []
+    lines: list[tuple[str, ...]] = [HEADER]
+    off = []
     for one in expected:
         key = (one["dataset"], one["split"], one["system"], str(parse_measure(one["measure"])))
         if key not in means:

@@ -67,6 +67,11 @@ def card_options(graph: "Graph", experiment: str, model: str) -> str:
 
 def trained_models(graph: "Graph", experiment: str) -> list[str]:
     """The models that an experiment trains: those that it compares, and those that they start from or learn from."""
+    return [model for model in needed_models(graph, experiment) if graph.registry.trained(model)]
+
+
+def needed_models(graph: "Graph", experiment: str) -> list[str]:
+    """All models that an experiment needs, pretrained ones included."""
     systems = graph.registry.experiments[experiment].systems.values()
     named = [system.model or (system.rerank.model if system.rerank is not None else None) for system in systems]
     found = [model for name in named if name is not None for model in _with_needed(graph, name)]
@@ -74,10 +79,10 @@ def trained_models(graph: "Graph", experiment: str) -> list[str]:
 
 
 def _with_needed(graph: "Graph", model: str) -> Iterator[str]:
+    yield model
     trained = graph.registry.models[model].trained
     if trained is None:
         return
-    yield model
     needed = [trained.base]
     if trained.data.teacher is not None:
         needed.append(trained.data.teacher)

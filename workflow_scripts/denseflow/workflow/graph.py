@@ -251,12 +251,13 @@ class Graph:
 
     def damaged(self) -> dict[Path, list[Path]]:
         """Results of the chosen experiments that were deleted or altered after they were made, by their manifest."""
-        manifests = dict.fromkeys(chain.from_iterable(map(self._manifests, self.registry.experiments)))
+        manifests = dict.fromkeys(chain.from_iterable(map(self.manifests, self.registry.experiments)))
         found = {manifest: damaged_files(manifest, self._digests) for manifest in manifests}
         self._digests.save()
         return {manifest: files for manifest, files in found.items() if files}
 
-    def _manifests(self, experiment: str) -> Iterator[Path]:
+    def manifests(self, experiment: str) -> Iterator[Path]:
+        """The manifests of all steps that an experiment's table comes from; some more than once."""
         for stage in ("evaluate", "experiments"):
             yield self.results / stage / experiment / "manifest.json"
         yield from near_twins(self, experiment)

@@ -1,11 +1,11 @@
-"""What stands around an experiment's table: near-twins in training, and scores that it is expected to show."""
+"""What stands around an experiment's table: near-twins in training, expected scores, and the provenance crate."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from denseflow.config.expected import expected_place
 from denseflow.workflow.canonical import canonical
-from denseflow.workflow.cards import trained_models
+from denseflow.workflow.cards import needed_models, trained_models
 from denseflow.workflow.mining import PASSAGES, Mining
 
 if TYPE_CHECKING:
@@ -67,3 +67,38 @@ def expected_options(graph: "Graph", name: str) -> str:
         dataset, split = expected_place(experiment, number)
         scores.append({**one.model_dump(), "dataset": dataset, "split": split})
     return canonical({"expected": scores})
+
+
+def crates(graph: "Graph") -> list[Path]:
+    """The provenance crates of all chosen experiments."""
+    return [graph.results / "experiments" / name / "ro-crate-metadata.json" for name in graph.registry.experiments]
+
+
+def crate_options(graph: "Graph", experiment: str) -> str:
+    """What a crate describes: the manifests of all steps, and the configuration's files."""
+    return canonical(
+        {
+            "manifests": [str(path) for path in dict.fromkeys(graph.manifests(experiment))],
+            "configuration": [str(path) for path in _configuration(graph, experiment)],
+            "description": graph.registry.experiments[experiment].description or None,
+        }
+    )
+
+
+def _configuration(graph: "Graph", experiment: str) -> list[Path]:
+    """The files of config/ that an experiment reaches."""
+    registry = graph.registry
+    models = needed_models(graph, experiment)
+    datasets = [on.dataset for on in registry.experiments[experiment].evaluate_on]
+    negatives = []
+    for model in models:
+        trained = registry.models[model].trained
+        if trained is not None and trained.data.dataset is not None:
+            datasets.append(trained.data.dataset)
+            negatives.append(trained.data.negatives)
+        if trained is not None and trained.recipe.evaluate is not None:
+            datasets.append(registry.evaluation_dataset(model))
+    files = [registry.file("experiments", experiment)]
+    for kind, names in (("datasets", datasets), ("negatives", negatives), ("models", models)):
+        files += [registry.file(kind, name) for name in dict.fromkeys(names) if name is not None]
+    return files
