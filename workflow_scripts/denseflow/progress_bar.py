@@ -34,6 +34,7 @@ def bar(what: str, total: int | None, done: int) -> Iterator[Advance]:
     time = TimeElapsedColumn() if total is None else TimeRemainingColumn()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), time)
     with Progress(*columns, console=Console(stderr=True), speed_estimate_period=PERIOD) as drawn:
+        drawn.console.show_cursor(True)  # a job that is killed would leave the terminal without one
         task = drawn.add_task(what, total=total, completed=done)
         yield lambda count: drawn.advance(task, count)
 

@@ -15,6 +15,7 @@ from denseflow.collection import read_corpus
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256
 from denseflow.manifest import NAME, read_manifest, write_manifest
+from denseflow.progress import counted, progress
 
 LOG = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def build_index(
         arguments = ["-collection", "JsonCollection", "-input", str(partial / "input")]
         arguments += ["-index", str(partial / "index"), "-threads", str(threads), "-optimize"]
         arguments += ["-memoryBuffer", str(max(16, memory_mb // 4)), *index_arguments(analyzer)]
-        counters = _run_indexer(arguments, memory_mb)
+        counters = _run_indexer(arguments, memory_mb, documents)
         empty = counters.get("empty", 0)
         if counters.get("indexed", 0) + empty != documents or counters.get("indexed", 0) == 0:
             raise DenseflowError(
@@ -85,7 +86,7 @@ def _write_input(corpus: Path, folder: Path) -> int:
     file = None
     documents = 0
     try:
-        for documents, document in enumerate(read_corpus(corpus), start=1):
+        for documents, document in enumerate(counted(read_corpus(corpus), "documents read"), start=1):
             if file is None or (documents - 1) % DOCUMENTS_A_FILE == 0:
                 if file is not None:
                     file.close()
@@ -97,18 +98,29 @@ def _write_input(corpus: Path, folder: Path) -> int:
     return documents
 
 
-def _run_indexer(arguments: list[str], memory_mb: int) -> dict[str, int]:
-    """Run Anserini's indexer, passing its log on, and return the counters that it prints at its end."""
+def _run_indexer(arguments: list[str], memory_mb: int, documents: int) -> dict[str, int]:
+    """Run Anserini's indexer, passing its log on, and return the counters that it prints at its end.
+
+    Once a minute its log says how many documents are indexed.
+    """
     command = java_command("io.anserini.index.IndexCollection", arguments, memory_mb=memory_mb)
     counters: dict[str, int] = {}
     last_lines: deque[str] = deque(maxlen=5)
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
-    ) as process:
+    done = 0
+    with (
+        progress("documents indexed", documents) as advance,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
+        ) as process,
+    ):
         assert process.stdout is not None
         for line in process.stdout:
             LOG.info("%s", line.rstrip())
             last_lines.append(line)
+            told = re.search(r"([\d,]+) documents indexed", line)
+            if told and (now := int(told[1].replace(",", ""))) > done:
+                advance(now - done)
+                done = now
             if match := re.search(r" - (indexed|empty|unindexable|skipped|errors): +([\d,]+)$", line):
                 counters[match[1]] = int(match[2].replace(",", ""))
     if process.returncode != 0:

@@ -13,6 +13,7 @@ from denseflow.collection import read_queries
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256
 from denseflow.manifest import read_manifest, write_manifest
+from denseflow.progress import progress
 from denseflow.run_file import write_run
 
 QUERIES_A_BATCH = 256
@@ -99,15 +100,17 @@ def _rankings(
 ) -> Iterator[tuple[str, list[str], list[float]]]:
     query_ids = list(texts)
     array_list = java_class("java.util.ArrayList")
-    for first in range(0, len(query_ids), QUERIES_A_BATCH):
-        batch = query_ids[first : first + QUERIES_A_BATCH]
-        java_ids, java_texts = array_list(), array_list()
-        for query_id in batch:
-            java_ids.add(query_id)
-            java_texts.add(texts[query_id])
-        results = searcher.batch_search(java_texts, java_ids, depth, threads)
-        for query_id in batch:
-            hits = results.get(query_id)
-            counts["hits"] += len(hits)
-            counts["queries_without_hits"] += not len(hits)
-            yield query_id, [hit.docid for hit in hits], [hit.score for hit in hits]
+    with progress("queries searched", len(query_ids)) as advance:
+        for first in range(0, len(query_ids), QUERIES_A_BATCH):
+            batch = query_ids[first : first + QUERIES_A_BATCH]
+            java_ids, java_texts = array_list(), array_list()
+            for query_id in batch:
+                java_ids.add(query_id)
+                java_texts.add(texts[query_id])
+            results = searcher.batch_search(java_texts, java_ids, depth, threads)
+            for query_id in batch:
+                hits = results.get(query_id)
+                counts["hits"] += len(hits)
+                counts["queries_without_hits"] += not len(hits)
+                yield query_id, [hit.docid for hit in hits], [hit.score for hit in hits]
+            advance(len(batch))

@@ -1,6 +1,7 @@
 """A download that is whole and the right one, or is not there."""
 
 import hashlib
+import math
 import time
 from pathlib import Path
 
@@ -10,9 +11,14 @@ import urllib3
 from denseflow.dataset.collection_source import QUICKSTART
 from denseflow.errors import DenseflowError
 from denseflow.files import atomic_path
+from denseflow.progress import counted
 
 TIMEOUT = (10, 60)
 """Seconds to wait for a connection, and for the next bytes."""
+
+
+CHUNK = 1 << 20
+"""Bytes that are written at once, and counted as one."""
 
 
 def download(url: str, sha256: str, path: Path, *, attempts: int = 3, pause: float = 1.0) -> None:
@@ -57,15 +63,16 @@ def _fetch(url: str, path: Path) -> str:
     with requests.get(url, stream=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}) as response:
         response.raise_for_status()
         digest, length = hashlib.sha256(), 0
+        expected = response.headers.get("Content-Length")
+        chunks = None if expected is None else math.ceil(int(expected) / CHUNK)
         with path.open("wb") as file:
             try:
-                for chunk in response.raw.stream(1 << 20, decode_content=False):
+                for chunk in counted(response.raw.stream(CHUNK, decode_content=False), "MiB downloaded", chunks):
                     file.write(chunk)
                     digest.update(chunk)
                     length += len(chunk)
             except urllib3.exceptions.HTTPError as error:
                 raise requests.ConnectionError(f"broke off after {length} bytes ({error})") from None
-        expected = response.headers.get("Content-Length")
     if expected is not None and int(expected) != length:
         raise requests.ConnectionError(f"broke off after {length} of {expected} bytes")
     return digest.hexdigest()

@@ -14,6 +14,7 @@ from denseflow.dataset.unique_ids import UniqueIds
 from denseflow.errors import DenseflowError
 from denseflow.files import atomic_path, write_jsonl
 from denseflow.manifest import NAME, write_manifest
+from denseflow.progress import counted
 
 SOURCES = {
     "ir_datasets": ir_datasets.open_collection,
@@ -79,7 +80,7 @@ def _write(collection: SourceCollection, folder: Path) -> dict[str, Any]:
         judged[name] = {document_id for levels in split.qrels.values() for document_id in levels}
         texts[name] = {" ".join(text.casefold().split()): query_id for query_id, text in split.queries.items()}
     corpus = _Corpus(collection, set().union(*judged.values()))
-    documents = write_jsonl(folder / "corpus.jsonl", corpus.rows())
+    documents = write_jsonl(folder / "corpus.jsonl", counted(corpus.rows(), "documents written"))
     if not documents:
         raise DenseflowError(f"{collection.origin}: no documents; check the source's corpus file or its id")
     warnings += corpus.warnings()

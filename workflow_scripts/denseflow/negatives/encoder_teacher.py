@@ -7,6 +7,7 @@ from denseflow.manifest import read_manifest
 from denseflow.negatives.teacher import training_pairs, write_teacher_scores
 from denseflow.negatives.training_file import read_training_file
 from denseflow.negatives.vector_scores import VectorScores
+from denseflow.progress import counted
 
 
 def score_with_vectors(
@@ -29,9 +30,10 @@ def score_with_vectors(
     read_manifest(negatives_manifest)
     training_set = read_training_file(negatives_manifest.with_name("train.jsonl"))
     scores = VectorScores(queries_manifest, corpus_manifest)
+    pairs = counted(training_pairs(training_set), "queries scored by the teacher", len(training_set.examples))
     return write_teacher_scores(
         folder,
-        ((query_id, docids, scores(query_id, docids)) for query_id, docids in training_pairs(training_set)),
+        ((query_id, docids, scores(query_id, docids)) for query_id, docids in pairs),
         packages=("numpy",),
         inputs={"negatives": negatives_manifest, "queries": queries_manifest, "corpus": corpus_manifest},
     )

@@ -20,6 +20,7 @@ from denseflow.negatives.passages import Passages
 from denseflow.negatives.sources import Source
 from denseflow.negatives.suspects import WholeAudit
 from denseflow.negatives.training_file import training_row
+from denseflow.progress import counted
 
 LOG = logging.getLogger("denseflow")
 
@@ -133,7 +134,7 @@ def _rows(
     audit: QueryAudit,
     whole: WholeAudit,
 ) -> Iterator[dict[str, Any]]:
-    for query_id, query in queries.items():
+    for query_id, query in counted(queries.items(), "queries mined", len(queries)):
         if audit.written == options.get("max_queries"):
             audit.skipped["behind max_queries"] += 1
             continue

@@ -16,6 +16,7 @@ from denseflow.negatives.audit import QueryAudit
 from denseflow.negatives.candidates import EMPTY
 from denseflow.negatives.same_text import text_key
 from denseflow.negatives.training_file import training_row
+from denseflow.progress import counted
 
 REPEATED = "same text as an earlier passage"
 BEHIND = "behind max_queries"
@@ -48,7 +49,7 @@ def passage_rows(corpus: Path, seed: int, max_queries: int | None, audit: QueryA
 def _different(corpus: Path, audit: QueryAudit) -> Iterator[Document]:
     """The documents with their words as text, the first one of each text."""
     seen: set[bytes] = set()
-    for document in read_corpus(corpus):
+    for document in counted(read_corpus(corpus), "passages read"):
         audit.in_split += 1
         words = Document(document.id, "", f"{document.title} {document.text}".strip())
         key = text_key(words)
