@@ -1,8 +1,10 @@
 """Fixtures that every test file may use."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from project_copy import Workflow
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +22,15 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny import make_tiny_model
 
     return make_tiny_model(tmp_path_factory.mktemp("tiny_model") / "model")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """The tiny experiment, run once to its end. A test that changes it puts everything back."""
+    from tiny import make_tiny_model
+
+    workflow = Workflow(tmp_path_factory.mktemp("workflow"))
+    make_tiny_model(workflow.folder / "tiny")
+    shutil.rmtree(workflow.folder / "tiny.bert")
+    workflow.make()
+    return workflow

@@ -1,4 +1,4 @@
-"""The tiny experiment, finished, for the tests of the whole workflow."""
+"""The tiny experiment, finished, for a test of the whole workflow to change."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,18 +6,6 @@ from pathlib import Path
 
 import pytest
 from project_copy import Workflow
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """The tiny experiment, run once to its end. A test that changes it puts everything back."""
-    from tiny import make_tiny_model
-
-    workflow = Workflow(tmp_path_factory.mktemp("workflow"))
-    make_tiny_model(workflow.folder / "tiny")
-    shutil.rmtree(workflow.folder / "tiny.bert")
-    workflow.make()
-    return workflow
 
 
 @pytest.fixture
