@@ -52,7 +52,8 @@ def search(
             different models, a vector holds NaN, or an option is out of range.
     """
     queries, corpus = open_pair(queries_manifest, corpus_manifest, dimensions)
-    similarity = checked_similarity(corpus, depth, similarity, dimensions)
+    refuse_depth(corpus, depth)
+    similarity = checked_similarity(corpus, similarity, dimensions)
     nearest = NearestPassages(corpus, cosine=similarity == "cosine", threads=threads, block_rows=block_rows)
     found = nearest.rankings(queries, depth)
     write_run(run, ((query, corpus.names(of.rows), of.scores.tolist()) for query, of in found), tag)
@@ -102,19 +103,26 @@ def open_pair(queries_manifest: Path, corpus_manifest: Path, dimensions: int | N
     return queries.cut(dimensions), corpus.cut(dimensions)
 
 
-def checked_similarity(corpus: Vectors, depth: int, similarity: str | None, dimensions: int | None) -> str:
+def refuse_depth(corpus: Vectors, depth: int) -> None:
+    """Refuse a run without documents.
+
+    Raises:
+        DenseflowError: The depth is below 1.
+    """
+    if depth < 1:
+        raise DenseflowError(f"{corpus.path}: search with depth {depth!r}, expected a depth from 1 on")
+
+
+def checked_similarity(corpus: Vectors, similarity: str | None, dimensions: int | None) -> str:
     """How vectors are compared: as given, or as the encoder's contract says.
 
     Vectors of length 1 that are cut have this length no more; they get it again, which is what the cosine does.
 
     Raises:
-        DenseflowError: The depth or the similarity is out of range.
+        DenseflowError: There is no such similarity.
     """
     similarity = similarity or corpus.manifest.get("similarity")
-    if depth < 1 or similarity not in SIMILARITIES:
-        raise DenseflowError(
-            f"{corpus.path}: search with depth {depth!r} and similarity {similarity!r}, expected a depth from 1 on and "
-            f"one of {SIMILARITIES}"
-        )
+    if similarity not in SIMILARITIES:
+        raise DenseflowError(f"{corpus.path}: similarity {similarity!r}, expected one of {SIMILARITIES}")
     normalised = corpus.manifest.get("contract", {}).get("normalize", False)
     return "cosine" if dimensions is not None and normalised else similarity

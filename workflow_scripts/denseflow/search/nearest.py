@@ -14,6 +14,7 @@ import numpy as np
 
 from denseflow.errors import DenseflowError
 from denseflow.progress import progress
+from denseflow.search.comparable import comparable, divided
 from denseflow.search.exact import norms
 from denseflow.search.parallel import in_order, single_blas
 from denseflow.search.ranking import Ranking, ranked, score_exactly
@@ -26,8 +27,6 @@ _CELLS = 8 * 2**20
 _MARGIN = 64
 _MOST_TIES = 8192
 """Equal scores around the cut are resolved up to this many documents beyond the depth."""
-_PLAIN = (1e-12, 1e18)
-"""Lengths whose squares float32 can hold."""
 
 BlockSearch = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 """Scores and rows, each of shape (queries, count), of queries, passages and a count: what a GPU does instead."""
@@ -124,11 +123,13 @@ class NearestPassages:
     def _candidates(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, list[np.ndarray]]:
         """The ``count`` best rows of each query, in any order, and the lowest of their float32 scores."""
         lengths = norms(queries)
-        wanted = _divided(queries, lengths.astype(np.float32)) if self.cosine else queries
+        wanted = divided(queries, lengths) if self.cosine else queries
         reservoir = Reservoir(len(queries), count)
 
         def search(span: tuple[int, int]) -> tuple[Piece, int, float, int]:
-            block, longest, zeros = self._block(span, float(lengths.max(initial=0.0)))
+            block, longest, zeros = comparable(self.corpus, *span, cosine=self.cosine)
+            if not self.cosine and longest * lengths.max(initial=0.0) > float(np.finfo(np.float32).max):
+                raise DenseflowError(f"{self.corpus.path}: inner products may be beyond float32; normalise the vectors")
             if self._block_search is None:
                 piece = best_of(wanted @ block.T, reservoir.threshold, count)
             else:
@@ -146,33 +147,10 @@ class NearestPassages:
                 advance(rows)
         return reservoir.lowest(), reservoir.rows()
 
-    def _block(self, span: tuple[int, int], longest_query: float) -> tuple[np.ndarray, float, int]:
-        """A block as it is compared, the length of its longest vector, and how many are zero; all are finite."""
-        block = self.corpus.between(*span)
-        with np.errstate(over="ignore", invalid="ignore"):
-            lengths = np.sqrt(np.einsum("ij,ij->i", block, block))
-        odd = np.flatnonzero(~((lengths > _PLAIN[0]) & (lengths < _PLAIN[1])))
-        exact = lengths.astype(np.float64)
-        if len(odd):
-            refuse_not_finite(self.corpus, block, span[0])
-            exact[odd] = norms(block[odd])
-        longest = float(exact.max(initial=0.0))
-        if not self.cosine:
-            if longest * longest_query > float(np.finfo(np.float32).max):
-                raise DenseflowError(f"{self.corpus.path}: inner products may be beyond float32; normalise the vectors")
-            return block, longest, int((exact == 0).sum())
-        return _divided(block, exact), 1.0, int((exact == 0).sum())
-
     def _slack(self, queries: np.ndarray) -> np.ndarray:
         """What the float32 sums may be off by: about u sqrt(n) |q| |d| (Higham and Mary, 2019), eight times."""
         lengths = np.ones(len(queries)) if self.cosine else norms(queries) * self._longest
         return 8 * 2.0**-24 * queries.shape[1] ** 0.5 * lengths
-
-
-def _divided(vectors: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Vectors of length 1, float32; zero stays zero."""
-    lengths = lengths[:, np.newaxis]
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0, casting="same_kind")
 
 
 def _groups(indices: np.ndarray, size: int) -> Iterator[np.ndarray]:
