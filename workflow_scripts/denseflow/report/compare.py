@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from denseflow.progress import counted
 from denseflow.report.rows import ALL, BEFORE, NAN, NO_NEAR_TWIN, Row, verdict
 from denseflow.report.scores import Scores, Task
 from denseflow.report.statistics import compare, holm, mean_interval
@@ -36,12 +37,16 @@ def compare_systems(
 
 def _family(scores: Scores, options: dict[str, Any], subset: str, left_out: Mapping[Place, Set[str]]) -> list[Row]:
     """The rows over a subset of the queries, corrected as one family."""
-    rows = [
-        row
+    pairs = [
+        (task, system)
         for task in scores.tasks
         if subset == ALL or (task.dataset, task.split) in left_out
         for system in scores.systems
         if scores.has(task, system)
+    ]
+    rows = [
+        row
+        for task, system in counted(pairs, "comparisons, with bootstrap and permutations", len(pairs))
         for row in _rows(scores, task, system, options, subset, left_out.get((task.dataset, task.split), frozenset()))
     ]
     compared = [row for row in rows if row.compared]
