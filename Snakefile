@@ -17,6 +17,7 @@ include: "rules/encode.smk"
 include: "rules/search.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
+include: "rules/plan.smk"
 
 
 rule all:

@@ -1,0 +1,362 @@
+"""How many jobs an experiment is, and what they will take: disk, memory and time, before anything is run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from denseflow.config.experiment import EvaluationSet, Experiment
+from denseflow.config.negatives import DenseNegatives
+from denseflow.config.search_index import Hnsw, Index
+from denseflow.workflow import plan_speeds as assumed
+from denseflow.workflow.mining import PASSAGES, Mining
+from denseflow.workflow.plan_facts import CollectionFacts, Measured, ModelFacts, collection_facts, model_facts
+from denseflow.workflow.plan_sizes import encoded_bytes, index_bytes, index_operations, run_bytes, run_lines
+
+if TYPE_CHECKING:
+    from denseflow.workflow.graph import Graph
+
+MB = 1e6
+
+
+@dataclass(frozen=True)
+class Step:
+    """A result to make; numbers are None where they depend on what nobody knows yet.
+
+    Attributes:
+        stage: Its stage.
+        what: What is made.
+        made: Whether it is there already.
+        jobs: Of Snakemake.
+        bytes: On disk.
+        memory_mb: Of a job, at most.
+        cpu, gpu: Seconds without and with GPUs.
+    """
+
+    stage: str
+    what: str
+    made: bool
+    jobs: int = 1
+    bytes: float | None = None
+    memory_mb: float | None = None
+    cpu: float | None = None
+    gpu: float | None = None
+
+
+class Plan:
+    """The steps of the chosen experiments, each once, in the order of the data."""
+
+    def __init__(self, graph: "Graph", cores: int) -> None:
+        """``cores`` is how many the jobs share."""
+        self._graph, self._cores = graph, cores
+        self._measured = Measured(graph)
+        self._steps: dict[str, Step] = {}
+        for name, experiment in graph.registry.experiments.items():
+            self._add_experiment(name, experiment)
+
+    def steps(self) -> list[Step]:
+        """All steps, stage by stage."""
+        order = ("dataset", "bm25", "negatives", "train", "encode", "search", "evaluate", "report")
+        return sorted(self._steps.values(), key=lambda step: order.index(step.stage))
+
+    def assumptions(self) -> Iterator[str]:
+        """What the numbers rest on, a sentence each."""
+        for name in self._graph.registry.datasets:
+            facts = collection_facts(self._graph, name)
+            documents = "unknown number of" if facts.documents is None else f"{facts.documents:,}"
+            queries = ", ".join(f"{split} {count:,}" for split, count in facts.queries.items()) or "unknown"
+            size = "" if facts.bytes else f" of {facts.document_bytes:.0f} bytes each, assumed"
+            yield f"{name}: {documents} documents{size}; queries: {queries} ({facts.source})"
+        for name, model in self._graph.registry.models.items():
+            if model.pretrained is not None and model.kind == "encoder":
+                shape = model_facts(self._graph, name)
+                yield f"{name}: {shape.layers} layers, {shape.dimensions} dimensions ({shape.source})"
+        for name in self._graph.registry.models:
+            if (speed := self._measured.passages_a_second(name)) is not None:
+                yield f"{name}: encoded {speed:,.0f} passages a second here; this is used for both kinds of machine"
+        yield (
+            f"elsewhere {assumed.CPU_FLOPS / 1e9:.0f} GFLOPS a core ({self._cores} cores) and "
+            f"{assumed.GPU_FLOPS['bf16'] / 1e12:.0f} TFLOPS a GPU in bf16 or fp16, "
+            f"{assumed.GPU_FLOPS['fp32'] / 1e12:.0f} in fp32: your machine may well be twice as fast, or half"
+        )
+
+    # The walk, from the tables back to the sources.
+
+    def _add(self, key: Path, step: Step) -> None:
+        self._steps.setdefault(str(key), step)
+
+    def _add_experiment(self, name: str, experiment: Experiment) -> None:
+        lines = queries = 0
+        ranked = list(self._graph.ranked_systems(name))
+        for run in ranked:
+            on = EvaluationSet(dataset=run.dataset, split=run.split)
+            self._add_system(experiment, run.system, run.variant, on, run.manifest)
+            facts = self._dataset(run.dataset)
+            asked, documents = facts.queries.get(run.split, 0), facts.documents or experiment.depth
+            lines += run_lines(asked, experiment.depth, documents)
+            queries += asked
+        results = self._graph.results
+        seconds = lines * len(experiment.measures) / assumed.EVALUATED
+        most = lines / max(1, len(ranked)) * assumed.RANKED_BYTES / MB
+        self._add(
+            results / "evaluate" / name,
+            Step(
+                *("evaluate", name, (results / "evaluate" / name / "manifest.json").is_file()),
+                bytes=queries * len(experiment.measures) * assumed.SCORE_LINE,
+                memory_mb=assumed.PYTHON_MB + most,
+                cpu=seconds,
+                gpu=seconds,
+            ),
+        )
+        self._add(
+            results / "experiments" / name,
+            Step(
+                *("report", name, (results / "experiments" / name / "manifest.json").is_file()),
+                bytes=1e5,
+                memory_mb=assumed.PYTHON_MB + most,
+                cpu=assumed.REPORT,
+                gpu=assumed.REPORT,
+            ),
+        )
+
+    def _add_system(self, experiment: Experiment, name: str, variant: str, on: EvaluationSet, manifest: Path) -> None:
+        system = experiment.systems[name]
+        if system.bm25 is not None:
+            self._bm25(on.dataset, on.split, experiment.depth, manifest)
+        elif system.model is not None:
+            self._search(
+                *(on.dataset, system.model, variant, on.split, experiment.depth, manifest),
+                index=system.index,
+                dimensions=system.dimensions,
+            )
+        elif system.rerank is not None:
+            self._rerank(on, system.rerank.model, variant, system.rerank.depth, experiment.depth, manifest)
+
+    def _dataset(self, name: str) -> CollectionFacts:
+        facts = collection_facts(self._graph, name)
+        manifest = self._graph.dataset(name)
+        documents = facts.documents
+        if documents is None:
+            self._add(manifest, Step("dataset", name, manifest.is_file()))
+            return facts
+        queries = sum(facts.queries.values())
+        seconds = documents / assumed.EXPORTED
+        self._add(
+            manifest,
+            Step(
+                *("dataset", name, manifest.is_file()),
+                bytes=facts.bytes or documents * facts.document_bytes + queries * assumed.QUERY_BYTES,
+                memory_mb=assumed.PYTHON_MB + (24 * documents + 1000 * queries) / MB,
+                cpu=seconds,
+                gpu=seconds,
+            ),
+        )
+        return facts
+
+    def _bm25(self, dataset: str, split: str, depth: int, manifest: Path) -> None:
+        facts = self._dataset(dataset)
+        memory = (self._graph.registry.datasets[dataset].run.mem_mb or 4000) / 2
+        index = self._graph.results / "bm25" / dataset / f"index-{manifest.parent.name.split('_')[0]}"
+        size = seconds = found = asking = None
+        if facts.documents is not None:
+            queries = facts.queries.get(split, 0)
+            size = facts.documents * facts.document_bytes * assumed.LUCENE
+            seconds = facts.documents / (assumed.INDEXED * min(self._cores, max(1, facts.documents // 100_000)))
+            found = run_bytes(queries, depth, facts.documents)
+            asking = queries * assumed.BM25_QUERY * max(facts.documents / 1e6, 0.01) / self._cores
+        made = (index / "manifest.json").is_file()
+        self._add(index, Step("bm25", f"{dataset}: index", made, 1, size, memory + assumed.PYTHON_MB, seconds, seconds))
+        what = f"{dataset} {split}: run, {depth} deep"
+        self._add(
+            manifest,
+            Step("bm25", what, manifest.is_file(), 1, found, memory + assumed.PYTHON_MB, asking, asking),
+        )
+
+    def _search(
+        self,
+        dataset: str,
+        model: str,
+        variant: str,
+        split: str,
+        depth: int,
+        manifest: Path,
+        index: Index | None = None,
+        dimensions: int | None = None,
+    ) -> None:
+        self._encode(dataset, model, variant, split)
+        facts, shape = self._dataset(dataset), model_facts(self._graph, model)
+        documents, queries = facts.documents, facts.queries.get(split, 0)
+        what = f"{dataset} {split}: {model} {self._graph.variant(model, variant)}"
+        if documents is None:
+            self._add(manifest, Step("search", what, manifest.is_file()))
+            return
+        width = dimensions or shape.dimensions
+        memory = assumed.PYTHON_MB + 300 + queries * (4 * width + 12 * depth) / MB
+        exact = 2.0 * queries * documents * width
+        if index is not None:
+            self._index(manifest, f"{dataset}: {model}, {index.type}", index, documents, width)
+            memory += index_bytes(index, documents, width) / MB
+            what += f", {index.type}"
+        rate = assumed.SEARCH_FLOPS
+        gpus = self._graph.registry.datasets[dataset].run.search_gpus
+        cpu = exact / (rate["cpu"] * self._cores)
+        self._add(
+            manifest,
+            Step(
+                *("search", what, manifest.is_file(), 1),
+                bytes=run_bytes(queries, depth, documents),
+                memory_mb=memory,
+                cpu=cpu,
+                gpu=exact / (rate["gpu"] * gpus) if gpus else cpu,
+            ),
+        )
+
+    def _index(self, manifest: Path, what: str, index: Index, rows: int, width: int) -> None:
+        size = index_bytes(index, rows, width)
+        seconds = index_operations(index, rows, width) / (assumed.SEARCH_FLOPS["cpu"] * self._cores)
+        if isinstance(index, Hnsw):
+            seconds = rows * assumed.GRAPH_INSERTION / self._cores
+        folder = manifest.parent.parent / "index" / manifest.parent.name.partition(".")[0]
+        self._add(
+            manifest.parent / "index",
+            Step(
+                *("search", what, (folder / "manifest.json").is_file(), 1, size),
+                memory_mb=assumed.PYTHON_MB + 300 + 2 * size / MB,
+                cpu=seconds,
+                gpu=seconds,
+            ),
+        )
+
+    def _rerank(self, on: EvaluationSet, model: str, variant: str, depth: int, run_depth: int, manifest: Path) -> None:
+        self._model(model, variant)
+        facts, shape = self._dataset(on.dataset), model_facts(self._graph, model)
+        queries = facts.queries.get(on.split, 0)
+        tokens = facts.words * assumed.TOKENS_A_WORD + 12
+        operations = queries * depth * shape.operations(tokens)
+        self._add(
+            manifest,
+            Step(
+                *("search", f"{on.dataset} {on.split}: {model}, {depth} reranked", manifest.is_file(), 1),
+                bytes=run_bytes(queries, run_depth, facts.documents or run_depth),
+                memory_mb=assumed.TORCH_MB + 2 * shape.bytes / MB,
+                cpu=operations / (assumed.CPU_FLOPS * self._cores),
+                gpu=operations / assumed.GPU_FLOPS["fp32"],
+            ),
+        )
+
+    def _encode(self, dataset: str, model: str, variant: str, split: str) -> None:
+        self._model(model, variant)
+        facts, shape = self._dataset(dataset), model_facts(self._graph, model)
+        options, jobs = self._graph.registry.models[model], self._graph.registry.datasets[dataset].run.encode_jobs
+        pair = self._graph.encoded(dataset, model, variant, split)
+        number = 2 if options.encode.storage == "float16" else 4
+        what = f"{dataset}: {model} {self._graph.variant(model, variant)}"
+        memory = assumed.TORCH_MB + 2 * shape.bytes / MB
+        if facts.documents is None:
+            self._add(pair.corpus, Step("encode", what, pair.corpus.is_file(), memory_mb=memory))
+            return
+        tokens = min(facts.words * assumed.TOKENS_A_WORD + 2, options.contract.passage_max_length or 512)
+        cpu, gpu = self._encoding_time(model, shape, facts.documents, tokens, options.encode.precision, jobs)
+        self._add(
+            pair.corpus,
+            Step(
+                *("encode", what, pair.corpus.is_file(), jobs + 1 if jobs > 1 else 1),
+                bytes=encoded_bytes(facts.documents, shape.dimensions, number),
+                memory_mb=memory,
+                cpu=cpu,
+                gpu=gpu,
+            ),
+        )
+        queries = facts.queries.get(split, 0)
+        cpu, gpu = self._encoding_time(model, shape, queries, 12, "fp32")
+        self._add(
+            pair.queries,
+            Step(
+                *("encode", f"{what}, queries of {split}", pair.queries.is_file(), 1),
+                bytes=encoded_bytes(queries, shape.dimensions),
+                memory_mb=memory + queries * shape.dimensions * 8 / MB,
+                cpu=cpu,
+                gpu=gpu,
+            ),
+        )
+
+    def _encoding_time(
+        self, model: str, shape: ModelFacts, texts: int, tokens: float, precision: str, jobs: int = 1
+    ) -> tuple[float, float]:
+        """Seconds on the CPU, and on as many GPUs as there are jobs."""
+        measured = self._measured.passages_a_second(model)
+        if measured is not None:
+            return texts / measured, texts / measured
+        operations, least = texts * shape.operations(tokens), texts / (assumed.TEXTS * self._cores)
+        cpu = operations / (assumed.CPU_FLOPS * self._cores)
+        gpu = operations / (assumed.GPU_FLOPS[precision] * jobs)
+        return max(cpu, least), max(gpu, least)
+
+    def _model(self, name: str, variant: str) -> None:
+        model, manifest = self._graph.registry.models[name], self._graph.model(name, variant)
+        shape = model_facts(self._graph, name)
+        what = f"{name} {self._graph.variant(name, variant)}"
+        if model.trained is None:
+            step = Step("train", what, manifest.is_file(), 1, shape.bytes, assumed.TORCH_MB + shape.bytes / MB, 10, 10)
+            self._add(manifest, step)
+            return
+        self._model(model.trained.base, variant)
+        data, recipe = model.trained.data, model.trained.recipe
+        rows = length = None
+        if data.dataset is not None:
+            rows, length = self._mine(Mining.of(self._graph, data, variant), variant)
+            if data.teacher is not None:
+                self._model(data.teacher, variant)
+        steps = recipe.max_steps
+        if steps is None and rows is not None:
+            steps = round(recipe.epochs * recipe.positives_per_query * rows / recipe.batch_size)
+        cpu = gpu = None
+        if steps is not None:
+            passage = min(length or 80, model.contract.passage_max_length or 512)
+            operations = shape.operations(passage) * (1 + recipe.negatives_per_query) + shape.operations(12)
+            total = 3.0 * steps * recipe.batch_size * recipe.accumulation * operations
+            cpu = total / (assumed.CPU_FLOPS * self._cores)
+            gpu = total / (assumed.GPU_FLOPS[recipe.precision] * model.run.gpus)
+        self._add(
+            manifest,
+            Step(
+                *("train", what, manifest.is_file(), 1, shape.bytes),
+                memory_mb=model.run.mem_mb or assumed.TORCH_MB + 2000 + 5 * shape.bytes / MB,
+                cpu=cpu,
+                gpu=gpu,
+            ),
+        )
+
+    def _mine(self, mining: Mining, variant: str) -> tuple[int | None, float]:
+        """Add a mining and all it needs; the rows of its training file, and a passage's tokens."""
+        facts = self._dataset(mining.dataset)
+        options = self._graph.registry.negatives[mining.name]
+        runs = mining.runs()
+        for place, source in enumerate(options.sources):
+            if (run := runs.get(str(place))) is None:
+                continue
+            manifest, depth = run.with_suffix(".manifest.json"), getattr(source, "last_rank", 0)
+            if isinstance(source, DenseNegatives):
+                self._search(mining.dataset, source.model, variant, mining.split, depth, manifest)
+            else:
+                self._bm25(mining.dataset, mining.split, depth, manifest)
+        passages = mining.split == PASSAGES
+        found = facts.documents if passages else facts.queries.get(mining.split)
+        rows = found if found is None or options.max_queries is None else min(found, options.max_queries)
+        tokens = facts.words * assumed.TOKENS_A_WORD + 2
+        if rows is None or facts.documents is None:
+            self._add(mining.manifest, Step("negatives", _mined(mining), mining.manifest.is_file()))
+            return rows, tokens
+        positives = 1.0 if passages else facts.positives.get(mining.split, 1.0)
+        texts = min(positives, options.max_positives or positives) + sum(source.count for source in options.sources)
+        ranks = sum(getattr(source, "last_rank", 0) for source in options.sources)
+        seconds = facts.documents / assumed.SCANNED + rows * ranks * assumed.RANK
+        size = rows * ((texts + passages) * facts.document_bytes + 2 * assumed.QUERY_BYTES)
+        memory = assumed.PYTHON_MB + (80 * facts.documents + 1500 * (facts.queries.get(mining.split) or 0)) / MB
+        step = Step("negatives", _mined(mining), mining.manifest.is_file(), 1, size, memory, seconds, seconds)
+        self._add(mining.manifest, step)
+        return rows, tokens
+
+
+def _mined(mining: Mining) -> str:
+    return f"{mining.dataset} {mining.split}: {mining.folder}"
