@@ -31,8 +31,8 @@ def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> None:
         ),
         (
             "encode/docs/tiny",
-            "work/encode/docs.tiny.pretrained/*.npy",
-            "encode/docs/tiny/pretrained/corpus.npy",
+            "encode/docs/tiny/pretrained/corpus/*.json",
+            "encode/docs/tiny/pretrained/corpus/00012.npy",
             "encode/docs/tiny/pretrained/corpus.manifest.json",
         ),
     ],
@@ -40,7 +40,8 @@ def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> None:
 def test_a_kill_in_the_middle_costs_nothing_but_time(workflow, damage, unfinished, result, manifest):
     workflow.edit("config/models/tuned.yaml", "max_steps: 4", "max_steps: 40")
     workflow.edit("config/models/tuned.yaml", "every_steps: 3", "every_steps: 30")
-    workflow.edit("config/config.yaml", "experiments:", "checkpoint_minutes: 0.001\nencode_shard: 100\nexperiments:")
+    workflow.edit("config/config.yaml", "experiments:", "checkpoint_minutes: 0.001\nexperiments:")
+    workflow.edit("workflow_scripts/denseflow/encode/corpus_shards.py", "SHARD_SIZE = 4096", "SHARD_SIZE = 100")
     results = workflow.folder / "results"
     target = f"results/{manifest}"
     workflow.make(target)

@@ -1,9 +1,11 @@
 """The rerun matrix: change one thing, and compare the rules that would run with those that should."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from project_copy import FILES
 
 REPORT = {"report": 1, "model_card": 1, "crate": 1}
 EVALUATE = {"evaluate": 1, **REPORT}
@@ -71,7 +73,7 @@ CONFIGURATION = {
         lambda w: w.edit(
             "config/models/tuned.yaml",
             "trained:",
-            "run: {micro_batch: 2, threads: 1, processes: 2, attention: eager, tensorboard: true}\ntrained:",
+            "run: {micro_batch: 2, threads: 1, processes: 2, attention: eager, compile: true}\ntrained:",
         ),
         {},
     ),
@@ -87,21 +89,23 @@ CONFIGURATION = {
         lambda w: w.edit("config/models/tuned.yaml", "trained:", "encode: {storage: float16}\ntrained:"),
         {"encode_corpus": 1, **SEARCH_ONE},
     ),
-    "another base of the same content": (
+    "another base that was made before": (
         lambda w: (
-            w.write("models/other", {"pretrained": {"path": "tiny"}, "contract": SHORT}),
+            shutil.copytree(w.folder / "results/train/tiny", w.folder / "results/train/other"),
+            w.write("models/other", FILES["models/tiny"]),
             w.edit("config/models/tuned.yaml", "base: tiny", "base: other"),
         ),
-        {"pretrained": 1, **TRAIN},
+        TRAIN,
     ),
-    "other negatives of the same content": (
+    "other negatives that were made before": (
         lambda w: (
-            (w.folder / "config/negatives/again.yaml").write_bytes(
-                (w.folder / "config/negatives/mined.yaml").read_bytes()
+            shutil.copytree(
+                w.folder / "results/negatives/docs.train/mined", w.folder / "results/negatives/docs.train/again"
             ),
+            w.write("negatives/again", FILES["negatives/mined"]),
             w.edit("config/models/tuned.yaml", "negatives: mined", "negatives: again"),
         ),
-        NEGATIVES,
+        TRAIN,
     ),
     "how often a training is saved": (
         lambda w: w.edit("config/config.yaml", "experiments:", "checkpoint_minutes: 1\nexperiments:"),
