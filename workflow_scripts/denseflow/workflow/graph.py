@@ -57,13 +57,14 @@ class Graph:
         return fingerprint(scripts / f"{script}.py", environments / f"{stage}.yaml", unused)
 
     def environment(self, stage: str) -> str:
-        """The conda environment file of a stage that may use a GPU, as seen from the rule files.
+        """The conda environment file of a stage, as seen from the rule files: one for GPUs where that is set and there.
 
-        Which of its two variants a machine needs is no reason to run anything again: :meth:`code` takes the pins of
-        the plain one.
+        Which of the two a machine needs is no reason to run anything again: :meth:`code` takes the pins of the plain
+        one.
         """
-        folder = "gpu/" if self.registry.workflow.environments == "gpu" else ""
-        return f"../envs/{folder}{stage}.yaml"
+        gpu = f"gpu/{stage}.yaml"
+        wanted = self.registry.workflow.environments == "gpu" and (self._base / "envs" / gpu).is_file()
+        return f"../envs/{gpu}" if wanted else f"../envs/{stage}.yaml"
 
     def train_code(self, name: str) -> str:
         """The fingerprint of a training, of the modules for the model's kind alone; that of searching and scoring
