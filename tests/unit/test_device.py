@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from denseflow import device
-from denseflow.device import RUN, Facts, choose_device, find_facts, lease, lease_gpus, make_deterministic, set_threads
+from denseflow import device, leases
+from denseflow.device import Facts, choose_device, find_facts, lease_gpus, make_deterministic, set_threads
 from denseflow.errors import DenseflowError
+from denseflow.leases import RUN, lease
 
 GPU = Facts(hardware=["/dev/nvidia0"], devices=["uuid-a", "uuid-b"], torch_cuda="12.8")
 PACKAGE = Path(device.__file__).parents[1]
@@ -22,7 +23,7 @@ PACKAGE = Path(device.__file__).parents[1]
 def hold_lease(folder: Path) -> subprocess.Popen[str]:
     """A process that leases uuid-a and holds it until it is killed."""
     code = (
-        "from pathlib import Path; from denseflow.device import lease; import sys, time;"
+        "from pathlib import Path; from denseflow.leases import lease; import sys, time;"
         "print(lease(['uuid-a'], Path(sys.argv[1])), flush=True); time.sleep(60)"
     )
     process = subprocess.Popen(
@@ -140,14 +141,14 @@ def test_several_granted_gpus_are_leased_together_and_are_the_only_ones_seen(tmp
 
 def test_more_granted_gpus_than_there_are_means_all_of_them_and_a_warning(tmp_path, caplog):
     assert lease_gpus(3, facts=GPU, environment={}, leases=tmp_path) == 2
-    assert "3 GPUs were granted, and torch sees 2" in caplog.text
+    assert "3 GPUs were granted, and 2 can be used" in caplog.text
 
 
 def test_while_too_few_gpus_are_free_none_is_held(tmp_path):
     holder = hold_lease(tmp_path)
 
     def wait(seconds: float) -> None:
-        handle = device._try_lock(tmp_path / "uuid-b.lock")
+        handle = leases._try_lock(tmp_path / "uuid-b.lock")
         assert handle is not None  # free for a job that needs one only
         os.close(handle)
         holder.send_signal(signal.SIGKILL)
