@@ -5,6 +5,7 @@ what is installed here, and an environment that no solver takes, fails.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,10 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture
-def with_conda(workflow: Workflow, variables: dict[str, str]) -> Workflow:
+def with_conda(workflow: Workflow, variables: dict[str, str]) -> Iterator[Workflow]:
     workflow.variables = variables
-    return workflow
+    yield workflow
+    workflow.variables = {}
 
 
 @pytest.fixture
