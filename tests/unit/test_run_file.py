@@ -6,7 +6,7 @@ import pytest
 import pytrec_eval
 
 from denseflow.errors import DenseflowError
-from denseflow.run_file import read_run, strictly_decreasing, write_run
+from denseflow.run_file import RunFile, read_run, strictly_decreasing, write_run
 
 DIFFICULT = [
     [1.0, 1.0, 1.0, 1.0],
@@ -97,3 +97,34 @@ def test_a_failure_while_writing_leaves_the_old_run_and_nothing_else(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run.trec"]
     with pytest.raises(ValueError, match="zip"):
         write_run(tmp_path / "run.trec", [("q", ["a", "b"], [1.0])], "tag")
+
+
+def test_a_run_that_stays_in_its_file_gives_each_query_s_ranking(tmp_path):
+    path = tmp_path / "run.trec"
+    write_run(path, [("q1", ["ä", "a"], [2.5, 1.5]), ("q3", ["c"], [0.1]), ("é", ["d", "e"], [1.0, 0.5])], "tag")
+    run, whole = RunFile(path), read_run(path)
+    for query in ("é", "q1", "q3"):
+        assert list(run.ranking(query).items()) == list(whole[query].items())
+    assert run.ranking("q2") == {}
+
+
+def test_a_run_of_no_line_can_stay_in_its_file(tmp_path):
+    write_run(tmp_path / "run.trec", [], "tag")
+    assert RunFile(tmp_path / "run.trec").ranking("q") == {}
+
+
+def test_a_broken_line_of_a_run_that_stays_in_its_file_is_named_when_its_query_is_asked_for(tmp_path):
+    path = tmp_path / "run.trec"
+    path.write_text("q1 Q0 a 1 2.0 tag\nq2 Q0 a 1 2.0 tag\nq2 Q0 b 2 high tag\n")
+    assert RunFile(path).ranking("q1") == {"a": 2.0}
+    with pytest.raises(DenseflowError, match="line 3: score 'high' is no number"):
+        RunFile(path).ranking("q2")
+
+
+def test_a_run_whose_queries_are_mixed_cannot_stay_in_its_file(tmp_path):
+    path = tmp_path / "run.trec"
+    path.write_text("q1 Q0 a 1 2.0 tag\nq2 Q0 a 1 2.0 tag\nq1 Q0 b 2 1.0 tag\n")
+    with pytest.raises(DenseflowError, match=r"line 3: query 'q1' came before, in line 1; .* Sort the run"):
+        RunFile(path)
+    with pytest.raises(DenseflowError, match=r"none\.trec: no such file"):
+        RunFile(tmp_path / "none.trec")

@@ -64,7 +64,8 @@ class Plan:
         for name in self._graph.registry.datasets:
             facts = collection_facts(self._graph, name)
             documents = "unknown number of" if facts.documents is None else f"{facts.documents:,}"
-            queries = ", ".join(f"{split} {count:,}" for split, count in facts.queries.items()) or "unknown"
+            queries = ", ".join(f"{split} {count:,}" for split, count in facts.queries.items())
+            queries = queries or f"{assumed.QUERIES:,} a split, assumed"
             size = "" if facts.bytes else f" of {facts.document_bytes:.0f} bytes each, assumed"
             yield f"{name}: {documents} documents{size}; queries: {queries} ({facts.source})"
         for name, model in self._graph.registry.models.items():
@@ -92,7 +93,7 @@ class Plan:
             on = EvaluationSet(dataset=run.dataset, split=run.split)
             self._add_system(experiment, run.system, run.variant, on, run.manifest)
             facts = self._dataset(run.dataset)
-            asked, documents = facts.queries.get(run.split, 0), facts.documents or experiment.depth
+            asked, documents = facts.asked(run.split), facts.documents or experiment.depth
             lines += run_lines(asked, experiment.depth, documents)
             queries += asked
         results = self._graph.results
@@ -159,7 +160,7 @@ class Plan:
         index = self._graph.results / "bm25" / dataset / f"index-{manifest.parent.name.split('_')[0]}"
         size = seconds = found = asking = None
         if facts.documents is not None:
-            queries = facts.queries.get(split, 0)
+            queries = facts.asked(split)
             size = facts.documents * facts.document_bytes * assumed.LUCENE
             seconds = facts.documents / (assumed.INDEXED * min(self._cores, max(1, facts.documents // 100_000)))
             found = run_bytes(queries, depth, facts.documents)
@@ -185,7 +186,7 @@ class Plan:
     ) -> None:
         self._encode(dataset, model, variant, split)
         facts, shape = self._dataset(dataset), model_facts(self._graph, model)
-        documents, queries = facts.documents, facts.queries.get(split, 0)
+        documents, queries = facts.documents, facts.asked(split)
         what = f"{dataset} {split}: {model} {self._graph.variant(model, variant)}"
         if documents is None:
             self._add(manifest, Step("search", what, manifest.is_file()))
@@ -230,7 +231,7 @@ class Plan:
     def _rerank(self, on: EvaluationSet, model: str, variant: str, depth: int, run_depth: int, manifest: Path) -> None:
         self._model(model, variant)
         facts, shape = self._dataset(on.dataset), model_facts(self._graph, model)
-        queries = facts.queries.get(on.split, 0)
+        queries = facts.asked(on.split)
         tokens = facts.words * assumed.TOKENS_A_WORD + 12
         operations = queries * depth * shape.operations(tokens)
         self._add(
@@ -267,7 +268,7 @@ class Plan:
                 gpu=gpu,
             ),
         )
-        queries = facts.queries.get(split, 0)
+        queries = facts.asked(split)
         cpu, gpu = self._encoding_time(model, shape, queries, 12, "fp32")
         self._add(
             pair.queries,
@@ -341,7 +342,7 @@ class Plan:
             else:
                 self._bm25(mining.dataset, mining.split, depth, manifest)
         passages = mining.split == PASSAGES
-        found = facts.documents if passages else facts.queries.get(mining.split)
+        found = facts.documents if passages else facts.asked(mining.split)
         rows = found if found is None or options.max_queries is None else min(found, options.max_queries)
         tokens = facts.words * assumed.TOKENS_A_WORD + 2
         if rows is None or facts.documents is None:
@@ -352,7 +353,7 @@ class Plan:
         ranks = sum(getattr(source, "last_rank", 0) for source in options.sources)
         seconds = facts.documents / assumed.SCANNED + rows * ranks * assumed.RANK
         size = rows * ((texts + passages) * facts.document_bytes + 2 * assumed.QUERY_BYTES)
-        memory = assumed.PYTHON_MB + (80 * facts.documents + 1500 * (facts.queries.get(mining.split) or 0)) / MB
+        memory = assumed.PYTHON_MB + (80 * facts.documents + 1500 * (0 if passages else facts.asked(mining.split))) / MB
         step = Step("negatives", _mined(mining), mining.manifest.is_file(), 1, size, memory, seconds, seconds)
         self._add(mining.manifest, step)
         return rows, tokens

@@ -35,6 +35,10 @@ class CollectionFacts:
     bytes: int | None
     source: str
 
+    def asked(self, split: str) -> int:
+        """The queries of a split, assumed where nobody knows them."""
+        return self.queries.get(split, assumed.QUERIES)
+
     @property
     def words(self) -> float:
         """Words of a document."""

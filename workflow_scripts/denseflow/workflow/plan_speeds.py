@@ -32,6 +32,8 @@ REPORT = 30.0
 DOCUMENT_BYTES = 400
 """A passage's line in corpus.jsonl: some sixty words."""
 QUERY_BYTES = 70
+QUERIES = 1000
+"""Queries of a split."""
 WORDS_A_BYTE = 1 / 7
 TOKENS_A_WORD = 1.3
 LUCENE = 0.18
