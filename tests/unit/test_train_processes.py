@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -202,29 +203,50 @@ def test_alone_nothing_is_sent():
     assert alone.agree([3, 4]) == [3, 4]
 
 
+def command(nodes, environment, **changes):
+    share = {"processes": 4, "threads": 8, "gpus": 4} | changes
+    return torchrun_command(Path("/jobs/launch"), nodes=nodes, environment=environment, **share)
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """SLURM's programs, of which one knows job 1234567 and the other what its list of machines stands for."""
+    answers = {"squeue": ("--jobs=1234567", "gpu[07-08]"), "scontrol": ("gpu[07-08]", "gpu07\ngpu08")}
+    for name, (asked, said) in answers.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\ncase \"$*\" in *'{asked}'*) printf '{said}\\n';; esac\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+
 def test_on_one_machine_torchrun_starts_the_processes():
-    command = torchrun_command(Path("/jobs/launch"), processes=4, nodes=1, environment={}, hosts=lambda listed: [])
-    assert command[1:4] == ["-m", "denseflow.train.torchrun", "/jobs/launch"]
-    assert "--standalone" in command
-    assert command[command.index("--nproc-per-node") + 1] == "4"
-    assert command[-3:] == ["-m", "denseflow.train.worker", "/jobs/launch"]
+    started = command(1, {})
+    assert started[1:4] == ["-m", "denseflow.train.torchrun", "/jobs/launch"]
+    assert "--standalone" in started
+    assert started[started.index("--nproc-per-node") + 1] == "4"
+    assert started[-3:] == ["-m", "denseflow.train.worker", "/jobs/launch"]
 
 
-def test_on_several_machines_srun_starts_a_torchrun_on_each_which_meet_on_the_first():
-    slurm = {"SLURM_JOB_ID": "1234567", "SLURM_JOB_NODELIST": "gpu[07-08]"}
-    command = torchrun_command(
-        Path("/jobs/launch"), processes=4, nodes=2, environment=slurm, hosts={"gpu[07-08]": ["gpu07", "gpu08"]}.get
-    )
-    assert command[0] == "srun"
-    assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1"} < set(command)
-    assert command[command.index("--nnodes") + 1] == "2"
-    assert command[command.index("--rdzv-endpoint") + 1] == "gpu07:33967"
-    assert command[command.index("--rdzv-id") + 1] == "1234567"
+@pytest.mark.parametrize("known", [{}, {"SLURM_JOB_NODELIST": "gpu[07-08]"}], ids=["by its number", "by its list"])
+def test_on_several_machines_srun_starts_a_torchrun_on_each_which_meet_on_this_one(slurm, known):
+    started = command(2, {"SLURM_JOB_ID": "1234567", **known})
+    assert started[0] == "srun"
+    options = set(started[: started.index(sys.executable)])
+    assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--cpus-per-task=8", "--gpus-per-node=4"} < options
+    assert started[started.index("--nnodes") + 1] == "2"
+    assert started[started.index("--rdzv-endpoint") + 1] == f"{socket.gethostname()}:33967"
+    assert started[started.index("--rdzv-id") + 1] == "1234567"
+
+
+def test_on_several_machines_without_gpus_none_is_asked_for(slurm):
+    started = command(2, {"SLURM_JOB_ID": "1234567"}, gpus=0, processes=1)
+    assert not [option for option in started if "gpu" in option]
 
 
 @pytest.mark.parametrize(
-    "environment", [{}, {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "gpu07"}], ids=["no Slurm", "one machine"]
+    "environment",
+    [{}, {"SLURM_JOB_ID": "7"}, {"SLURM_JOB_ID": "1234567"}],
+    ids=["none", "another job", "too few"],
 )
-def test_several_machines_that_slurm_has_not_assigned_are_refused(environment):
-    with pytest.raises(DenseflowError, match=r"run.nodes: 2, but Slurm has assigned [01] machines"):
-        torchrun_command(Path("/x"), processes=1, nodes=2, environment=environment, hosts=lambda listed: listed.split())
+def test_several_machines_that_slurm_has_not_assigned_are_refused(slurm, environment):
+    with pytest.raises(DenseflowError, match=r"run.nodes: 3, but Slurm has assigned [02] machines"):
+        command(3, environment)
