@@ -195,8 +195,8 @@ def test_own_code_and_shorter_vectors_are_mentioned():
     assert "`truncate_dim=8`" in text
 
 
-def test_the_cards_are_those_of_all_trained_models_of_an_experiment():
-    from denseflow.workflow.cards import _trained_models
+def test_the_cards_are_those_of_alltrained_models_of_an_experiment():
+    from denseflow.workflow.cards import trained_models
 
     def model(base=None, teacher=None):
         data = SimpleNamespace(teacher=teacher, dataset=None)
@@ -213,4 +213,4 @@ def test_the_cards_are_those_of_all_trained_models_of_an_experiment():
     graph = SimpleNamespace(
         registry=SimpleNamespace(models=models, experiments={"tiny": SimpleNamespace(systems=systems)})
     )
-    assert _trained_models(graph, "tiny") == ["second", "first", "judge"]
+    assert trained_models(graph, "tiny") == ["second", "first", "judge"]

@@ -51,6 +51,8 @@ def test_the_crate_is_a_workflow_run_crate_with_the_workflow_as_its_main_entity(
     root = crate.root_dataset
     assert ids(root["conformsTo"]) == list(PROFILES)
     assert (root["name"], root["description"]) == ("Denseflow: demo", "What changed")
+    steps = [f"#step/{path.as_posix()}" for path in MANIFESTS]
+    assert ids(root["mentions"]) == [*steps, "#run"]
     assert all(root.get(key) for key in ("datePublished", "license"))
     assert crate.mainEntity.id == "workflow/Snakefile"
     assert crate.mainEntity["programmingLanguage"]["name"] == "Snakemake"

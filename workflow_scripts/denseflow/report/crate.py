@@ -90,7 +90,7 @@ class _Crate:
             self._step(path, manifest, [self._by_digest[digest] for digest in (sha256(path), *digests)])
         self._step(self._report, of_report, results)
         sources = [path for path, manifest in read.items() if manifest["stage"] == "dataset" or "source" in manifest]
-        self._crate.add_action(
+        run = self._crate.add_action(
             workflow,
             identifier="#run",
             object=[*configured, *(self._by_digest[sha256(path)] for path in sources)],
@@ -102,6 +102,7 @@ class _Crate:
                 "actionStatus": {"@id": _COMPLETED},
             },
         )
+        self._crate.root_dataset.append_to("mentions", run)
         for entity in self._crate.data_entities:
             if entity is not self._crate.root_dataset:
                 entity.write(self._folder)
@@ -155,7 +156,7 @@ class _Crate:
             options = json.dumps(manifest["options"], sort_keys=True, ensure_ascii=False)
             inputs.append(self._context(f"#options/{name}", "PropertyValue", name="options", value=options))
         said = [f"{key} {manifest[key]}" for key in ("seed", "device", "precision") if manifest.get(key) is not None]
-        self._crate.add_action(
+        step = self._crate.add_action(
             self._tool(manifest),
             identifier=f"#step/{name}",
             object=inputs,
@@ -167,6 +168,7 @@ class _Crate:
                 **({"description": ", ".join(said)} if said else {}),
             },
         )
+        self._crate.root_dataset.append_to("mentions", step)
 
     def _tool(self, manifest: dict[str, Any]) -> Entity:
         """The stage's code, with the versions of the packages that it names."""

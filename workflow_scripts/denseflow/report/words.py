@@ -135,7 +135,7 @@ def caption(rows: Sequence[Row], options: dict[str, Any], warnings: Sequence[str
         lines.append(
             f"{total - of[0].queries} of the {total} queries of {place.dataset} {place.split} have a near-twin in "
             "training: a training query with at least 60 % of all their different words in common, and a relevant "
-            "passage too. The rest is shown apart, with a correction of its own: there, nothing was learnt by heart."
+            "passage too. The rest is shown apart, with a correction of its own: learning by heart helps less there."
         )
     return lines + [f"Note: {warning}." for warning in warnings]
 
