@@ -26,6 +26,7 @@ rule all:
         lambda wildcards: forcing(workflow.dag, damaged, graph.tables()),
         cards=model_cards(graph),
         similarity=similarity_tables(graph),
+        indexes=index_tables(graph),
         crates=crates(graph),
         expected=expected_checks(graph),
     localrule: True
@@ -39,3 +40,4 @@ rule checkpoints:
 
 onsuccess:
     print_tables([*graph.tables(), *similarity_tables(graph)])
+    print_indexes(index_tables(graph))

@@ -7,6 +7,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow_scripts"))
 
 from denseflow.config.registry import Registry
 from denseflow.errors import DenseflowError
+from denseflow.report.indexes import print_indexes
 from denseflow.report.terminal import print_tables
 from denseflow.workflow.canonical import canonical
 from denseflow.workflow.cards import card_inputs, card_options, model_cards
@@ -22,6 +23,15 @@ from denseflow.workflow.reports import (
     near_twins,
     near_twins_inputs,
     near_twins_options,
+)
+from denseflow.workflow.searches import (
+    index_gpus,
+    index_options,
+    index_search_inputs,
+    index_search_options,
+    index_table_inputs,
+    index_table_options,
+    index_tables,
 )
 from denseflow.workflow.similarity import (
     model_of,

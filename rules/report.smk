@@ -58,6 +58,30 @@ rule report:
         "../workflow_scripts/report.py"
 
 
+# How quick a search was is read beside its run: it is in no manifest, so that it makes nothing run again.
+rule indexes:
+    input:
+        lambda wildcards: index_table_inputs(graph, wildcards.experiment),
+    output:
+        tsv=R / "experiments/{experiment}/indexes.tsv",
+        md=R / "experiments/{experiment}/indexes.md",
+    log:
+        R / "logs/report/{experiment}.indexes.log",
+    benchmark:
+        R / "benchmarks/report/{experiment}.indexes.tsv"
+    conda:
+        graph.environment("report")
+    threads: 1
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(60),
+    params:
+        options=lambda wildcards: index_table_options(graph, wildcards.experiment),
+        code=graph.code("indexes", "report"),
+    script:
+        "../workflow_scripts/indexes.py"
+
+
 rule model_card:
     input:
         unpack(

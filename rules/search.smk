@@ -1,25 +1,95 @@
+# An exact search of whole vectors, or of their first N dimensions below dN/.
 rule search:
     input:
         queries=R / "encode/{dataset}/{model}/{variant}/queries.{split}.manifest.json",
         corpus=R / "encode/{dataset}/{model}/{variant}/corpus.manifest.json",
     output:
-        run=R / "search/{dataset}/{model}/{variant}/{split}.top{depth}.trec",
+        run=R / "search/{dataset}/{model}/{variant}/{cut}{split}.top{depth}.trec",
         manifest=R
-        / "search/{dataset}/{model}/{variant}/{split}.top{depth}.manifest.json",
+        / "search/{dataset}/{model}/{variant}/{cut}{split}.top{depth}.manifest.json",
     log:
-        R / "logs/search/{dataset}.{model}.{variant}.{split}.top{depth}.log",
+        R / "logs/search/{dataset}.{model}.{variant}.{cut}{split}.top{depth}.log",
     benchmark:
-        R / "benchmarks/search/{dataset}.{model}.{variant}.{split}.top{depth}.tsv"
+        R / "benchmarks/search/{dataset}.{model}.{variant}.{cut}{split}.top{depth}.tsv"
+    wildcard_constraints:
+        cut=r"(d\d+/)?",
     conda:
         graph.environment("search")
     threads: 4
     resources:
+        gpu=of_dataset("search_gpus"),
         mem_mb=grown(8000, of_dataset("mem_mb")),
         runtime=grown(120, of_dataset("runtime")),
     params:
         code=graph.code("search", "search"),
     script:
         "../workflow_scripts/search.py"
+
+
+# The graph of HNSW depends on the order in which vectors come in, so that one thread builds it.
+rule index:
+    input:
+        corpus=R / "encode/{dataset}/{model}/{variant}/corpus.manifest.json",
+    output:
+        index=R / "search/{dataset}/{model}/{variant}/index/{built}/index.faiss",
+        manifest=R / "search/{dataset}/{model}/{variant}/index/{built}/manifest.json",
+    log:
+        R / "logs/search/{dataset}.{model}.{variant}.index.{built}.log",
+    benchmark:
+        R / "benchmarks/search/{dataset}.{model}.{variant}.index.{built}.tsv"
+    wildcard_constraints:
+        built=r"[^/]+",
+    conda:
+        graph.environment("search")
+    threads: lambda wildcards: 1 if wildcards.built.startswith("hnsw_") else 8
+    resources:
+        mem_mb=grown(8000, of_dataset("mem_mb")),
+        runtime=grown(720, of_dataset("runtime")),
+    params:
+        options=lambda wildcards: index_options(graph, wildcards.built),
+        code=graph.code("index", "search"),
+    script:
+        "../workflow_scripts/index.py"
+
+
+# What only a search depends on is part of {searched}, and not of the index's folder.
+rule search_index:
+    input:
+        unpack(
+            lambda wildcards: index_search_inputs(
+                graph,
+                wildcards.searched,
+                R / "search" / wildcards.dataset / wildcards.model / wildcards.variant,
+                f"{wildcards.split}.top{wildcards.depth}.manifest.json",
+            )
+        ),
+        queries=R / "encode/{dataset}/{model}/{variant}/queries.{split}.manifest.json",
+        corpus=R / "encode/{dataset}/{model}/{variant}/corpus.manifest.json",
+    output:
+        run=R / "search/{dataset}/{model}/{variant}/{searched}/{split}.top{depth}.trec",
+        manifest=R
+        / "search/{dataset}/{model}/{variant}/{searched}/{split}.top{depth}.manifest.json",
+    log:
+        R / "logs/search/{dataset}.{model}.{variant}.{searched}/{split}.top{depth}.log",
+    benchmark:
+        (
+            R
+            / "benchmarks/search/{dataset}.{model}.{variant}.{searched}/{split}.top{depth}.tsv"
+        )
+    wildcard_constraints:
+        searched=r"(hnsw|ivf|ivf_pq|sq)_[^/]+",
+    conda:
+        graph.environment("search")
+    threads: 4
+    resources:
+        gpu=lambda wildcards: index_gpus(graph, wildcards.dataset, wildcards.searched),
+        mem_mb=grown(8000, of_dataset("mem_mb")),
+        runtime=grown(120, of_dataset("runtime")),
+    params:
+        options=lambda wildcards: index_search_options(graph, wildcards.searched),
+        code=graph.code("search_index", "search"),
+    script:
+        "../workflow_scripts/search_index.py"
 
 
 # The path of the run that is reranked, below the results, is part of the new one's: {base}/{split}.top{depth}.

@@ -6,7 +6,7 @@ from pydantic import field_validator, model_validator
 
 from denseflow.config.expected import Expected, check_expected
 from denseflow.config.fusion import Fusion
-from denseflow.config.search_index import Index
+from denseflow.config.search_index import Index, IvfPq
 from denseflow.config.section import Name, Section, SplitName, Text, option, required
 from denseflow.config.similarity import SimilaritySet
 from denseflow.evaluate.names import check_measure, parse_measure
@@ -54,6 +54,11 @@ class System(Section):
         for key in ("dimensions", "index"):
             if getattr(self, key) is not None and self.model is None:
                 raise ValueError(f"`{key}` goes with `model`, which searches vectors; leave it out")
+        if isinstance(self.index, IvfPq) and self.dimensions is not None and self.dimensions % self.index.m:
+            raise ValueError(
+                f"`index.m` is {self.index.m}, which does not divide `dimensions: {self.dimensions}`; a vector is cut "
+                "into that many equal parts. Change one of them"
+            )
         return self
 
     @property

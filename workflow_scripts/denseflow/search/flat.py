@@ -9,7 +9,7 @@ from denseflow.files import sha256
 from denseflow.manifest import write_manifest
 from denseflow.run_file import Run, strictly_decreasing, write_run
 from denseflow.search.exact import SIMILARITIES
-from denseflow.search.nearest import BLOCK_ROWS, NearestPassages
+from denseflow.search.nearest import BLOCK_ROWS, BlockSearch, NearestPassages
 from denseflow.search.speed import write_speed
 from denseflow.search.vectors import Vectors, read_vectors, refuse_mismatch
 
@@ -26,6 +26,7 @@ def search(
     similarity: str | None = None,
     dimensions: int | None = None,
     block_rows: int = BLOCK_ROWS,
+    block_search: BlockSearch | None = None,
     tag: str = "denseflow",
 ) -> dict[str, Any]:
     """Rank the passages for every query; write ``run`` (TREC) and, last, its manifest ``<stem of run>.manifest.json``.
@@ -42,6 +43,7 @@ def search(
         dimensions: How many first dimensions to look at, scaled to length 1 again where the contract says that
             vectors have this length (Matryoshka); None: all.
         block_rows: Passages compared in one piece; the ranking does not depend on it.
+        block_search: What compares a piece instead of numpy, such as FAISS on GPUs; nor does it depend on this.
         tag: The run's name, its last column.
 
     Returns:
@@ -54,7 +56,9 @@ def search(
     queries, corpus = open_pair(queries_manifest, corpus_manifest, dimensions)
     refuse_depth(corpus, depth)
     similarity = checked_similarity(corpus, similarity, dimensions)
-    nearest = NearestPassages(corpus, cosine=similarity == "cosine", threads=threads, block_rows=block_rows)
+    nearest = NearestPassages(
+        corpus, cosine=similarity == "cosine", threads=threads, block_rows=block_rows, block_search=block_search
+    )
     found = nearest.rankings(queries, depth)
     write_run(run, ((query, corpus.names(of.rows), of.scores.tolist()) for query, of in found), tag)
     warnings = nearest.warnings()

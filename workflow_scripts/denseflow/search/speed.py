@@ -19,10 +19,15 @@ def write_speed(run: Path, queries: int, seconds: float, **more: Any) -> None:
     write_json(speed_file(run), {**facts, **more})
 
 
-def read_speed(run: Path) -> float | None:
-    """Queries a second, or None where it is not known."""
+def read_speed(run: Path, key: str = "queries_per_second") -> float | None:
+    """Queries a second, or None where it is not known.
+
+    Args:
+        run: The run, such as test.top1000.trec.
+        key: ``queries_per_second``, or ``exact_queries_per_second`` of the exact search that it was compared with.
+    """
     try:
-        value = json.loads(speed_file(run).read_text(encoding="utf-8"))["queries_per_second"]
+        value = json.loads(speed_file(run).read_text(encoding="utf-8"))[key]
     except (OSError, ValueError, KeyError):
         return None
     return None if value is None else float(value)

@@ -17,6 +17,7 @@ from denseflow.workflow.fingerprint import fingerprint, pins
 from denseflow.workflow.integrity import Digests, damaged_files
 from denseflow.workflow.mining import EncodedPair, Mining
 from denseflow.workflow.reports import near_twins
+from denseflow.workflow.searches import search_folder, searches
 from denseflow.workflow.similarity import similarity_manifests
 
 PRETRAINED = "pretrained"
@@ -145,9 +146,9 @@ class Graph:
         settings = f"{analyzer}_{options.k1!r}_{options.b!r}"
         return self.results / "bm25" / dataset / settings / f"{split}.top{depth}.trec"
 
-    def dense_run(self, dataset: str, model: str, variant: str, split: str, depth: int) -> Path:
-        """The run of a model on a split."""
-        return self.results / "search" / dataset / model / variant / f"{split}.top{depth}.trec"
+    def dense_run(self, dataset: str, model: str, variant: str, split: str, depth: int, folder: str = "") -> Path:
+        """The run of a model on a split; ``folder`` as :func:`denseflow.workflow.searches.search_folder` gives it."""
+        return self.results / "search" / dataset / model / variant / folder / f"{split}.top{depth}.trec"
 
     def encoded(self, dataset: str, model: str, variant: str, split: str) -> EncodedPair:
         """The manifests of a model's vectors."""
@@ -221,7 +222,7 @@ class Graph:
             return {"bm25": self.bm25_run(on.dataset, system.bm25, on.split, experiment.depth)}
         model = str(system.model)
         return {
-            variant: self.dense_run(on.dataset, model, variant, on.split, experiment.depth)
+            variant: self.dense_run(on.dataset, model, variant, on.split, experiment.depth, search_folder(system))
             for variant in self.variants(model, experiment)
         }
 
@@ -266,6 +267,7 @@ class Graph:
         for ranked in self.ranked_systems(experiment):
             yield self.dataset(ranked.dataset)
             yield ranked.manifest
+            yield from searches(self, experiment, ranked)
             system = self.registry.experiments[experiment].systems[ranked.system]
             if system.model is not None:
                 yield from self.encoded(ranked.dataset, system.model, ranked.variant, ranked.split)
