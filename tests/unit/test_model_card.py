@@ -195,7 +195,7 @@ def test_own_code_and_shorter_vectors_are_mentioned():
     assert "`truncate_dim=8`" in text
 
 
-def test_the_cards_are_those_of_alltrained_models_of_an_experiment():
+def test_the_cards_are_those_of_all_trained_models_of_an_experiment():
     from denseflow.workflow.cards import trained_models
 
     def model(base=None, teacher=None):

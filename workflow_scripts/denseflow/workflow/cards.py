@@ -67,7 +67,7 @@ def card_options(graph: "Graph", experiment: str, model: str) -> str:
 
 def trained_models(graph: "Graph", experiment: str) -> list[str]:
     """The models that an experiment trains: those that it compares, and those that they start from or learn from."""
-    return [model for model in needed_models(graph, experiment) if graph.registry.trained(model)]
+    return [model for model in needed_models(graph, experiment) if graph.registry.models[model].trained is not None]
 
 
 def needed_models(graph: "Graph", experiment: str) -> list[str]:
