@@ -9,9 +9,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT / "workflow_scripts"))
-sys.path.insert(0, str(PROJECT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow_scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from classic_collections import lay_out_classic
 from real_collections import lay_out_nfcorpus, lay_out_scifact
@@ -24,6 +23,7 @@ from denseflow.manifest import read_manifest
 from denseflow.report.markdown import markdown_table
 from denseflow.run_file import read_run
 
+PROJECT = Path(__file__).resolve().parents[1]
 MEASURES = ("nDCG@10", "R@100", "RR", "AP", "P@30")
 SETTINGS = ((0.9, 0.4), (1.5, 0.75))
 ANSERINI, ANOTHER = "Anserini", "another BM25, k1 1.5, b 0.75"
