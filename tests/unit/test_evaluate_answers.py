@@ -9,9 +9,12 @@ import yaml
 from denseflow.collection import Document, read_answers
 from denseflow.config.registry import Registry
 from denseflow.dataset.export import export
+from denseflow.encoder import load_encoder
 from denseflow.errors import DenseflowError
 from denseflow.evaluate.answers import Answers, dpr_form, korquad_form
 from denseflow.evaluate.measures import evaluate, evaluate_experiment
+from denseflow.evaluate.retrieval import Retrieval
+from denseflow.manifest import write_manifest
 
 PASSAGES = [
     Document("gold", "Paris", "It is the capital of France."),
@@ -105,6 +108,17 @@ def test_answers_go_from_a_beir_folder_through_the_dataset_stage_to_the_table(tm
     assert means == [["Answer@1", "0.000000", "1"], ["Answer@2", "1.000000", "1"], ["Success@1", "0.000000", "2"]]
     assert facts["systems"][0]["judged_without_answers"] == 1
     assert "1 judged queries have no answers and are left out of Answer" in str(facts["warnings"])
+
+
+def test_a_training_can_be_scored_by_answer_too(tmp_path, tiny_model):
+    rows = [{"_id": document.id, "title": "", "text": document.text} for document in PASSAGES]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "queries.dev.jsonl").write_text('{"_id": "q", "text": "capital?", "answers": ["million"]}\n')
+    (tmp_path / "qrels.dev.tsv").write_text("query-id\tcorpus-id\tscore\nq\tgold\t1\n")
+    write_manifest(tmp_path, "dataset", ["corpus.jsonl", "queries.dev.jsonl", "qrels.dev.tsv"])
+    retrieval = Retrieval(tmp_path / "manifest.json", "dev")
+    scores = retrieval.score(load_encoder(tiny_model), ["Answer@4", "Success@4"], threads=1)
+    assert scores == {"Answer@4": 1.0, "Success@4": 1.0}
 
 
 def test_a_split_without_answers_is_refused_before_a_run_is_read(tmp_path):
