@@ -10,7 +10,9 @@ from denseflow.search.parallel import in_order
 from denseflow.search.vectors import Vectors
 
 _PAIRS = 4096
-"""Pairs of a query and a passage that are scored at once."""
+"""Pairs of a query and a passage that a thread takes at once."""
+_IN_CACHE = 256
+"""Of these, how many are computed at once: their float64 products stay in a core's cache."""
 
 
 class Ranking(NamedTuple):
@@ -67,7 +69,10 @@ def score_exactly(
 
     def score(start: int) -> None:
         some = order[start : start + _PAIRS]
-        scores[some] = exact_scores(queries[of[some]], corpus.take(rows[some]), cosine=cosine)
+        passages = corpus.take(rows[some])
+        for first in range(0, len(some), _IN_CACHE):
+            few = slice(first, first + _IN_CACHE)
+            scores[some[few]] = exact_scores(queries[of[some[few]]], passages[few], cosine=cosine)
 
     for _ in in_order(score, range(0, len(rows), _PAIRS), threads):
         pass

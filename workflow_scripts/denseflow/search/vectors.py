@@ -21,7 +21,7 @@ SHARDS = "shards"
 """The manifest's key: a list of {"file": name beside the manifest, "rows": how many}."""
 
 _SUFFIX = ".manifest.json"
-_OPEN = 256
+_OPEN = 64
 """Shards that are mapped at once; systems allow a thousand open files."""
 
 
