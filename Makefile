@@ -1,5 +1,6 @@
 # make quickstart   sets everything up and runs the main job on the embedded collection
 # make test         sets up what the tests need on top and runs all of them
+# make test-slurm   starts a SLURM here and runs the workflow on it (as root; Debian: slurm-wlm, munge)
 # make nfcorpus     NFCorpus with all-MiniLM-L6-v2
 # make pins         pins the conda environments to their builds (envs/*.linux-64.pin.txt), where a channel can be reached
 # GPU=1 takes torch and FAISS for NVIDIA GPUs (requirements-gpu.txt), of the same versions.
@@ -14,7 +15,7 @@ BIN := $(abspath $(VENV))/bin
 RUN := $(VENV)/.installed-run$(if $(filter 1,$(GPU)),-gpu)
 DEV := $(VENV)/.installed-dev
 
-.PHONY: setup quickstart nfcorpus test check format docs pins clean
+.PHONY: setup quickstart nfcorpus test test-slurm check format docs pins clean
 
 setup: $(RUN)
 
@@ -26,6 +27,9 @@ nfcorpus: $(RUN)
 
 test: $(DEV) check
 	$(BIN)/python -m pytest --durations=15
+
+test-slurm: $(DEV)
+	$(BIN)/python -m pytest tests/slurm -s --durations=0
 
 check: $(DEV)
 	$(BIN)/ruff check .

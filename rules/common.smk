@@ -55,7 +55,7 @@ given_gpus = workflow.global_resources.get("gpu")
 gpus = gpu_limit(
     None if given_gpus is None else given_gpus.value,
     main=workflow.is_main_process,
-    local=workflow.local_exec and not workflow.dryrun,
+    local=workflow.nodes is None,
     environment=os.environ,
 )
 if gpus is not None:
