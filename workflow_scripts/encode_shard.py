@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
-from denseflow.encode.encode import encode_share
+from denseflow.imports import importing
 from denseflow.stage_log import stage_log
+
+with importing():
+    from denseflow.encode.encode import encode_share
 
 with stage_log(snakemake.log[0]):
     resources = snakemake.resources

@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+from denseflow.imports import importing
 from denseflow.stage_log import stage_log
-from denseflow.train.cross_encoder.pretrained import prepare_cross_encoder
-from denseflow.train.pretrained import prepare
+
+with importing():
+    from denseflow.train.cross_encoder.pretrained import prepare_cross_encoder
+    from denseflow.train.pretrained import prepare
 
 with stage_log(snakemake.log[0]):
     options = json.loads(snakemake.params.options)

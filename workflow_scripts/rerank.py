@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
-from denseflow.search.rerank import rerank
+from denseflow.imports import importing
 from denseflow.stage_log import stage_log
+
+with importing():
+    from denseflow.search.rerank import rerank
 
 with stage_log(snakemake.log[0]):
     rerank(

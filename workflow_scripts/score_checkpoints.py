@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
-from denseflow.evaluate.checkpoints import score_checkpoints
+from denseflow.imports import importing
 from denseflow.stage_log import stage_log
+
+with importing():
+    from denseflow.evaluate.checkpoints import score_checkpoints
 
 with stage_log(snakemake.log[0]):
     options = json.loads(snakemake.params.options)

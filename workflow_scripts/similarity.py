@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
-from denseflow.evaluate.similarity import score_similarity
+from denseflow.imports import importing
 from denseflow.stage_log import stage_log
+
+with importing():
+    from denseflow.evaluate.similarity import score_similarity
 
 with stage_log(snakemake.log[0]):
     options, resources = json.loads(snakemake.params.options), snakemake.resources

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from denseflow.negatives.cross_encoder_teacher import score_with_cross_encoder
-from denseflow.negatives.encoder_teacher import score_with_vectors
+from denseflow.imports import importing
 from denseflow.stage_log import stage_log
+
+with importing():
+    from denseflow.negatives.cross_encoder_teacher import score_with_cross_encoder
+    from denseflow.negatives.encoder_teacher import score_with_vectors
 
 with stage_log(snakemake.log[0]):
     negatives, folder = Path(snakemake.input.negatives), Path(snakemake.output.manifest).parent

@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+from denseflow.imports import importing
 from denseflow.manifest import read_manifest
 from denseflow.stage_log import stage_log
-from denseflow.train.cross_encoder.train import train_cross_encoder
-from denseflow.train.launch import launch
-from denseflow.train.train import train
-from denseflow.train.where import Where
+
+with importing():
+    from denseflow.train.cross_encoder.train import train_cross_encoder
+    from denseflow.train.launch import launch
+    from denseflow.train.train import train
+    from denseflow.train.where import Where
 
 with stage_log(snakemake.log[0]):
     options = json.loads(snakemake.params.options)
