@@ -130,3 +130,79 @@ rule rerank:
         code=graph.code("rerank", "encode"),
     script:
         "../workflow_scripts/rerank.py"
+
+
+# Other systems' runs made into one: an experiment's system, for a seed of theirs or for none.
+rule fuse:
+    input:
+        unpack(
+            lambda wildcards: Fused(
+                graph, wildcards.experiment, wildcards.system, wildcards.fused
+            ).run_inputs(wildcards.dataset, wildcards.split)
+        ),
+    output:
+        run=R
+        / "search/{dataset}/fusion/{experiment}/{system}/{fused}/{split}.top{depth}.trec",
+        manifest=R
+        / "search/{dataset}/fusion/{experiment}/{system}/{fused}/{split}.top{depth}.manifest.json",
+    log:
+        R
+        / "logs/search/{dataset}.fusion/{experiment}/{system}/{fused}/{split}.top{depth}.log",
+    benchmark:
+        (
+            R
+            / "benchmarks/search/{dataset}.fusion/{experiment}/{system}/{fused}/{split}.top{depth}.tsv"
+        )
+    wildcard_constraints:
+        fused=r"fused|seed\d+",
+    conda:
+        graph.environment("search")
+    threads: 1
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(60),
+    params:
+        options=lambda wildcards: Fused(
+            graph, wildcards.experiment, wildcards.system, wildcards.fused
+        ).run_options(wildcards.dataset, wildcards.split),
+        code=graph.code("fuse", "search"),
+    script:
+        "../workflow_scripts/fuse.py"
+
+
+# Choosing weights scores runs, so that it has that stage's environment.
+rule fusion_weights:
+    input:
+        unpack(
+            lambda wildcards: Fused(
+                graph, wildcards.experiment, wildcards.system, wildcards.fused
+            ).weights_inputs(wildcards.dataset, wildcards.split)
+        ),
+    output:
+        weights=R
+        / "search/{dataset}/fusion/{experiment}/{system}/{fused}/weights.{split}.json",
+        manifest=R
+        / "search/{dataset}/fusion/{experiment}/{system}/{fused}/weights.{split}.manifest.json",
+    log:
+        R
+        / "logs/search/{dataset}.fusion/{experiment}/{system}/{fused}/weights.{split}.log",
+    benchmark:
+        (
+            R
+            / "benchmarks/search/{dataset}.fusion/{experiment}/{system}/{fused}/weights.{split}.tsv"
+        )
+    wildcard_constraints:
+        fused=r"fused|seed\d+",
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(60),
+    params:
+        options=lambda wildcards: Fused(
+            graph, wildcards.experiment, wildcards.system, wildcards.fused
+        ).weights_options(wildcards.dataset, wildcards.split),
+        code=graph.code("fusion_weights", "evaluate"),
+    script:
+        "../workflow_scripts/fusion_weights.py"

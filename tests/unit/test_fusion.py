@@ -8,7 +8,8 @@ import pytest
 from denseflow.errors import DenseflowError
 from denseflow.manifest import write_manifest
 from denseflow.run_file import read_run, write_run
-from denseflow.search.fusion import fuse, fuse_rankings, tune
+from denseflow.search.fusion import fuse, fuse_rankings
+from denseflow.search.fusion_weights import choose_weights
 
 FIRST = {"a": 9.0, "b": 5.0, "c": 1.0}
 SECOND = {"c": 0.8, "d": 0.6, "a": 0.5}
@@ -91,7 +92,7 @@ def test_a_fused_run_has_the_queries_of_all_runs_and_a_manifest(tmp_path):
 def tuned(tmp_path, qrels, **changes):
     manifests = [run_of(tmp_path, "one", {"q1": FIRST}), run_of(tmp_path, "two", {"q1": SECOND})]
     options = {"split": "dev", "name": "w", "method": "min_max", "k": 60, "depth": 10, "measure": "RR", "steps": 4}
-    tune(manifests, collection(tmp_path / "data", qrels), tmp_path, **{**options, **changes})
+    choose_weights(manifests, collection(tmp_path / "data", qrels), tmp_path, **{**options, **changes})
     return json.loads((tmp_path / "w.json").read_text())
 
 
@@ -113,7 +114,7 @@ def test_tuning_on_a_split_without_judgements_is_refused(tmp_path):
     write_manifest(data, "dataset", ["qrels.dev.tsv"])
     runs = [run_of(tmp_path, "one", {"q1": FIRST}), run_of(tmp_path, "two", {"q1": SECOND})]
     with pytest.raises(DenseflowError, match="no judgements"):
-        tune(
+        choose_weights(
             *(runs, data / "manifest.json", tmp_path),
             **{"split": "dev", "name": "w", "method": "rrf", "k": 1, "depth": 5, "measure": "RR", "steps": 2},
         )

@@ -4,21 +4,15 @@ RRF: Cormack, Clarke and Büttcher, Reciprocal Rank Fusion outperforms Condorcet
 normalised scores: Fox and Shaw's CombSUM with weights (TREC-2, 1994); of z-scores: Savoy (CLEF 2004).
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from denseflow.collection import read_qrels
-from denseflow.errors import DenseflowError
-from denseflow.evaluate.measures import evaluate
-from denseflow.files import sha256, write_json
+from denseflow.files import sha256
 from denseflow.manifest import read_manifest, write_manifest
-from denseflow.run_file import Run, read_run, strictly_decreasing, write_run
-
-LOG = logging.getLogger("denseflow")
+from denseflow.run_file import Run, read_run, write_run
 
 Method = Literal["rrf", "min_max", "z_score"]
 
@@ -50,7 +44,7 @@ def fuse(
     Raises:
         DenseflowError: A run is missing or altered.
     """
-    runs = [_read(manifest) for manifest in manifests]
+    runs = [read_ranked(manifest) for manifest in manifests]
     queries = list(dict.fromkeys(query for run in runs for query in run))
     rankings = (
         (query, *fuse_rankings([run.get(query, {}) for run in runs], method=method, k=k, weights=weights, depth=depth))
@@ -104,77 +98,6 @@ def fuse_rankings(
     return [names[place] for place in order], total[order].tolist()
 
 
-def tune(
-    manifests: Sequence[Path],
-    dataset_manifest: Path,
-    folder: Path,
-    *,
-    split: str,
-    name: str,
-    method: Method,
-    k: int,
-    depth: int,
-    measure: str,
-    steps: int,
-) -> dict[str, Any]:
-    """Choose the weight of the first of two runs, the second has the rest: write NAME.json, and its manifest last.
-
-    Args:
-        manifests: Of two runs on the split.
-        dataset_manifest: Of the collection.
-        folder: Where the two files go.
-        split: The split to choose on, never the one that is reported.
-        name: The file's name without its ending.
-        method: As for :func:`fuse`.
-        k: As for :func:`fuse`.
-        depth: As for :func:`fuse`.
-        measure: The measure whose mean shall be highest; of equal means the weight nearest to one half is taken.
-        steps: The weights tried are 0, 1/steps, ..., 1.
-
-    Returns:
-        The manifest.
-
-    Raises:
-        DenseflowError: A file is missing or altered, or no query of the split has a judgement.
-    """
-    read_manifest(dataset_manifest)
-    judgements = dataset_manifest.parent / f"qrels.{split}.tsv"
-    qrels = read_qrels(judgements)
-    runs = [_read(manifest) for manifest in manifests]
-    tried = {}
-    for step in range(steps + 1):
-        weights = (step / steps, 1 - step / steps)
-        fused: Run = {}
-        for query in qrels:
-            rankings = [run.get(query, {}) for run in runs]
-            documents, scores = fuse_rankings(rankings, method=method, k=k, weights=weights, depth=depth)
-            fused[query] = dict(zip(documents, strictly_decreasing(scores).tolist(), strict=True))
-        values = [score.value for score in evaluate(qrels, fused, [measure])]
-        if not values:
-            raise DenseflowError(f"{judgements}: no judgements, so that no weight can be chosen; tune on another split")
-        tried[weights[0]] = sum(values) / len(values)
-    best = max(tried, key=lambda weight: (tried[weight], -abs(weight - 0.5)))
-    LOG.info("weight of the first system on %s: %.3g (%s %.4f)", split, best, measure, tried[best])
-    write_json(
-        folder / f"{name}.json",
-        {
-            "weights": [best, 1 - best],
-            "measure": measure,
-            "split": split,
-            "tried": [list(row) for row in tried.items()],
-        },
-    )
-    return write_manifest(
-        folder,
-        "search",
-        [f"{name}.json"],
-        packages=["pytrec-eval-terrier", "numpy"],
-        name=f"{name}.manifest.json",
-        options={"method": method, "k": k, "depth": depth, "measure": measure, "steps": steps, "split": split},
-        inputs={"runs": [sha256(manifest) for manifest in manifests], "dataset": sha256(dataset_manifest)},
-    )
-
-
 def _normalised(scores: np.ndarray, method: Method) -> np.ndarray:
     if method == "min_max":
         low, spread = scores.min(), scores.max() - scores.min()
@@ -184,6 +107,11 @@ def _normalised(scores: np.ndarray, method: Method) -> np.ndarray:
     return (scores - low) / spread if spread > 0 else np.zeros_like(scores)
 
 
-def _read(manifest: Path) -> Run:
+def read_ranked(manifest: Path) -> Run:
+    """The run NAME.trec beside NAME.manifest.json, checked against it.
+
+    Raises:
+        DenseflowError: It is missing or altered.
+    """
     read_manifest(manifest)
     return read_run(manifest.with_name(manifest.name.replace(".manifest.json", ".trec")))

@@ -14,6 +14,7 @@ from denseflow.config.registry import Registry
 from denseflow.errors import DenseflowError
 from denseflow.workflow.canonical import canonical
 from denseflow.workflow.fingerprint import fingerprint, pins
+from denseflow.workflow.fusions import fused_runs, fusion_manifests
 from denseflow.workflow.integrity import Digests, damaged_files
 from denseflow.workflow.mining import EncodedPair, Mining
 from denseflow.workflow.reports import near_twins
@@ -210,14 +211,16 @@ class Graph:
         experiment = self.registry.experiments[name]
         for on in experiment.evaluate_on:
             for system_name in experiment.systems:
-                for variant, run in self._runs(experiment, system_name, on).items():
+                for variant, run in self.runs(experiment, system_name, on).items():
                     yield RankedSystem(system_name, variant, on.dataset, on.split, run, run_manifest(run))
 
-    def _runs(self, experiment: Experiment, name: str, on: EvaluationSet) -> dict[str, Path]:
+    def runs(self, experiment: Experiment, name: str, on: EvaluationSet) -> dict[str, Path]:
         """A system's runs on a split, by variant: one, or one a seed."""
         system = experiment.systems[name]
         if system.rerank is not None:
             return self._reranked_runs(experiment, system.rerank, on)
+        if system.fusion is not None:
+            return fused_runs(self, experiment, name, on)
         if system.bm25 is not None:
             return {"bm25": self.bm25_run(on.dataset, system.bm25, on.split, experiment.depth)}
         model = str(system.model)
@@ -228,7 +231,7 @@ class Graph:
 
     def _reranked_runs(self, experiment: Experiment, rerank: Rerank, on: EvaluationSet) -> dict[str, Path]:
         """A reranking's runs: where the system or the cross-encoder has seeds, each with the one of the same seed."""
-        runs = self._runs(experiment, rerank.system, on)
+        runs = self.runs(experiment, rerank.system, on)
         seeds = self.variants(rerank.model, experiment)
         variants = list(runs) if any(variant.startswith("seed") for variant in runs) else seeds
         folder = self.results / "search" / on.dataset / rerank.model
@@ -274,6 +277,8 @@ class Graph:
                 yield from self._model_manifests(system.model, ranked.variant)
             elif system.rerank is not None:
                 yield from self._model_manifests(system.rerank.model, ranked.variant)
+            elif system.fusion is not None:
+                yield from fusion_manifests(self, experiment, ranked)
 
     def _model_manifests(self, name: str, variant: str) -> Iterator[Path]:
         yield self.model(name, variant)
