@@ -5,13 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from denseflow.config.experiment import EvaluationSet, Experiment
+from denseflow.config.experiment import EvaluationSet, Experiment, System
 from denseflow.config.negatives import DenseNegatives
-from denseflow.config.search_index import Hnsw, Index
+from denseflow.config.search_index import Hnsw
 from denseflow.workflow import plan_speeds as assumed
 from denseflow.workflow.mining import PASSAGES, Mining
 from denseflow.workflow.plan_facts import CollectionFacts, Measured, ModelFacts, collection_facts, model_facts
-from denseflow.workflow.plan_sizes import encoded_bytes, index_bytes, index_operations, run_bytes, run_lines
+from denseflow.workflow.plan_sizes import (
+    encoded_bytes,
+    index_bytes,
+    index_operations,
+    index_sample,
+    run_bytes,
+    run_lines,
+)
 
 if TYPE_CHECKING:
     from denseflow.workflow.graph import Graph
@@ -125,13 +132,11 @@ class Plan:
         if system.bm25 is not None:
             self._bm25(on.dataset, on.split, experiment.depth, manifest)
         elif system.model is not None:
-            self._search(
-                *(on.dataset, system.model, variant, on.split, experiment.depth, manifest),
-                index=system.index,
-                dimensions=system.dimensions,
-            )
+            self._search_system(system, variant, on, experiment.depth, manifest)
         elif system.rerank is not None:
             self._rerank(on, system.rerank.model, variant, system.rerank.depth, experiment.depth, manifest)
+        else:
+            self._fuse(on, name, experiment.depth, manifest)
 
     def _dataset(self, name: str) -> CollectionFacts:
         facts = collection_facts(self._graph, name)
@@ -173,60 +178,65 @@ class Plan:
             Step("bm25", what, manifest.is_file(), 1, found, memory + assumed.PYTHON_MB, asking, asking),
         )
 
+    def _search_system(self, system: System, variant: str, on: EvaluationSet, depth: int, manifest: Path) -> None:
+        """An exact search, and where there is an index, its making and a search in it."""
+        assert system.model is not None
+        cut = "" if system.dimensions is None else f"d{system.dimensions}"
+        exact = self._graph.dense_run(on.dataset, system.model, variant, on.split, depth, cut)
+        exact_manifest = exact.with_suffix(".manifest.json")
+        self._search(on.dataset, system.model, variant, on.split, depth, exact_manifest, system.dimensions)
+        documents = self._dataset(on.dataset).documents
+        if system.index is None or documents is None:
+            return
+        width = system.dimensions or model_facts(self._graph, system.model).dimensions
+        index, queries = system.index, self._dataset(on.dataset).asked(on.split)
+        built = manifest.parent.parent / "index" / index.built(system.dimensions) / "manifest.json"
+        size = index_bytes(index, documents, width)
+        making = index_operations(index, documents, width) / (assumed.SEARCH_FLOPS["cpu"] * self._cores)
+        making = documents * assumed.GRAPH_INSERTION if isinstance(index, Hnsw) else making
+        memory = assumed.PYTHON_MB + 300 + size / MB
+        what = f"{on.dataset}: {system.model} {self._graph.variant(system.model, variant)}, {index.type}"
+        sample = index_sample(index, documents) * width * 8 / MB
+        self._add(
+            built,
+            Step("search", f"{what}: index", built.is_file(), 1, size, memory + sample, making, making),
+        )
+        seconds = queries * assumed.INDEX_QUERY / self._cores
+        what = f"{what}, {on.split}"
+        run = run_bytes(queries, depth, documents)
+        self._add(manifest, Step("search", what, manifest.is_file(), 1, run, memory, seconds, seconds))
+
     def _search(
-        self,
-        dataset: str,
-        model: str,
-        variant: str,
-        split: str,
-        depth: int,
-        manifest: Path,
-        index: Index | None = None,
-        dimensions: int | None = None,
+        self, dataset: str, model: str, variant: str, split: str, depth: int, manifest: Path, cut: int | None = None
     ) -> None:
         self._encode(dataset, model, variant, split)
-        facts, shape = self._dataset(dataset), model_facts(self._graph, model)
-        documents, queries = facts.documents, facts.asked(split)
+        facts, queries = self._dataset(dataset), self._dataset(dataset).asked(split)
         what = f"{dataset} {split}: {model} {self._graph.variant(model, variant)}"
-        if documents is None:
+        if facts.documents is None:
             self._add(manifest, Step("search", what, manifest.is_file()))
             return
-        width = dimensions or shape.dimensions
-        memory = assumed.PYTHON_MB + 300 + queries * (4 * width + 12 * depth) / MB
-        exact = 2.0 * queries * documents * width
-        if index is not None:
-            self._index(manifest, f"{dataset}: {model}, {index.type}", index, documents, width)
-            memory += index_bytes(index, documents, width) / MB
-            what += f", {index.type}"
-        rate = assumed.SEARCH_FLOPS
+        width = cut or model_facts(self._graph, model).dimensions
+        operations = 2.0 * queries * facts.documents * width
         gpus = self._graph.registry.datasets[dataset].run.search_gpus
-        cpu = exact / (rate["cpu"] * self._cores)
+        cpu = operations / (assumed.SEARCH_FLOPS["cpu"] * self._cores)
         self._add(
             manifest,
             Step(
                 *("search", what, manifest.is_file(), 1),
-                bytes=run_bytes(queries, depth, documents),
-                memory_mb=memory,
+                bytes=run_bytes(queries, depth, facts.documents),
+                memory_mb=assumed.PYTHON_MB + 300 + queries * (4 * width + 12 * depth) / MB,
                 cpu=cpu,
-                gpu=exact / (rate["gpu"] * gpus) if gpus else cpu,
+                gpu=operations / (assumed.SEARCH_FLOPS["gpu"] * gpus) if gpus else cpu,
             ),
         )
 
-    def _index(self, manifest: Path, what: str, index: Index, rows: int, width: int) -> None:
-        size = index_bytes(index, rows, width)
-        seconds = index_operations(index, rows, width) / (assumed.SEARCH_FLOPS["cpu"] * self._cores)
-        if isinstance(index, Hnsw):
-            seconds = rows * assumed.GRAPH_INSERTION / self._cores
-        folder = manifest.parent.parent / "index" / manifest.parent.name.partition(".")[0]
-        self._add(
-            manifest.parent / "index",
-            Step(
-                *("search", what, (folder / "manifest.json").is_file(), 1, size),
-                memory_mb=assumed.PYTHON_MB + 300 + 2 * size / MB,
-                cpu=seconds,
-                gpu=seconds,
-            ),
-        )
+    def _fuse(self, on: EvaluationSet, name: str, depth: int, manifest: Path) -> None:
+        facts = self._dataset(on.dataset)
+        lines = run_lines(facts.asked(on.split), depth, facts.documents or depth)
+        size, seconds = lines * float(assumed.RUN_LINE), lines / assumed.EVALUATED
+        memory = assumed.PYTHON_MB + 2 * lines * assumed.RANKED_BYTES / MB
+        what = f"{on.dataset} {on.split}: {name}"
+        self._add(manifest, Step("search", what, manifest.is_file(), 1, size, memory, seconds, seconds))
 
     def _rerank(self, on: EvaluationSet, model: str, variant: str, depth: int, run_depth: int, manifest: Path) -> None:
         self._model(model, variant)

@@ -8,6 +8,8 @@ from denseflow.workflow import plan_speeds as assumed
 SHARD_ROWS = 4096
 """As in :mod:`denseflow.encode.corpus_shards`."""
 _NPY_HEADER = 128
+_SAMPLE_PER_LIST, _KMEANS_ITERATIONS = 40, 10
+"""As in :mod:`denseflow.search.index` and :mod:`denseflow.search.clusters`, which import FAISS."""
 _SHARD_RECORD = 300
 """A shard's record and its lines in the manifest."""
 
@@ -55,11 +57,15 @@ def index_bytes(index: Index, rows: int, dimensions: int) -> float:
     return rows * dimensions * {"8bit": 1, "6bit": 0.75, "4bit": 0.5, "fp16": 2, "bf16": 2}[index.kind]
 
 
-def index_operations(index: Index, rows: int, dimensions: int, iterations: int = 10) -> float:
+def index_sample(index: Index, rows: int) -> int:
+    """How many vectors an index is trained on, which are in memory then."""
+    return min(rows, _SAMPLE_PER_LIST * lists(index, rows)) if isinstance(index, Ivf | IvfPq) else 0
+
+
+def index_operations(index: Index, rows: int, dimensions: int) -> float:
     """Operations of making an inverted file: k-means on a sample, then each vector against each centroid."""
     if not isinstance(index, Ivf | IvfPq):
         return 0.0
-    number = lists(index, rows)
-    sample = min(rows, 256 * number)
-    codes = 2**index.bits * rows * dimensions * 2 if isinstance(index, IvfPq) else 0
-    return 2.0 * dimensions * number * (sample * iterations + rows) + codes
+    codes = 2.0**index.bits * rows * dimensions * 2 if isinstance(index, IvfPq) else 0.0
+    compared = _KMEANS_ITERATIONS * index_sample(index, rows) + rows
+    return 2.0 * dimensions * lists(index, rows) * compared + codes

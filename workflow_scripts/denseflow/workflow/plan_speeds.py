@@ -26,6 +26,8 @@ EVALUATED = 200_000.0
 """Lines of a run a second that are read and scored."""
 GRAPH_INSERTION = 1e-3
 """Seconds a core takes to put a vector into an HNSW graph."""
+INDEX_QUERY = 5e-3
+"""Seconds a core takes for a query in an approximate index, rescoring included."""
 REPORT = 30.0
 """Seconds of an experiment's report."""
 
