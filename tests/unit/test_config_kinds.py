@@ -186,7 +186,7 @@ def test_each_run_is_reranked_by_the_cross_encoder_of_its_seed(folder):
 
 def test_the_models_and_runs_of_a_reranking_are_watched_for_damage(folder):
     graph = Graph(registry(folder), PROJECT)
-    manifests = {str(manifest) for manifest in graph._manifests("e")}
+    manifests = {str(manifest) for manifest in graph.manifests("e")}
     assert {
         "results/train/reranker/seed1/manifest.json",
         "results/train/ready/pretrained/manifest.json",
