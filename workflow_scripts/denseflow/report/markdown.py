@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from denseflow.report import words
-from denseflow.report.gains import Gain, Passage
 from denseflow.report.rows import WORSE, Row
+
+if TYPE_CHECKING:  # it reads scores with pandas, which a table of text has no need of
+    from denseflow.report.gains import Gain, Passage
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|#~$])")
 
@@ -34,7 +36,7 @@ def table_page(title: str, rows: Sequence[Row], options: dict[str, Any], warning
     return "\n".join(parts)
 
 
-def gains_page(title: str, gains: Sequence[Gain]) -> str:
+def gains_page(title: str, gains: "Sequence[Gain]") -> str:
     """The text of gains.md."""
     parts = [f"# {escape(title)}: the queries that gained and lost most\n", f"{words.GAINS_CAPTION}\n"]
     for heading, group in gain_groups(gains).items():
@@ -58,7 +60,7 @@ def gains_page(title: str, gains: Sequence[Gain]) -> str:
     return "\n".join(parts)
 
 
-def gain_groups(gains: Sequence[Gain]) -> dict[str, list[Gain]]:
+def gain_groups(gains: "Sequence[Gain]") -> "dict[str, list[Gain]]":
     """The gains of each system, split and direction, under a heading."""
     groups: dict[str, list[Gain]] = {}
     for gain in gains:
@@ -111,7 +113,7 @@ def differences_table(rows: Sequence[Row]) -> str:
     return markdown_table(header, "llrrrrrrl", lines)
 
 
-def _passages(passages: Sequence[Passage]) -> str:
+def _passages(passages: "Sequence[Passage]") -> str:
     return "<br>".join(f"{'✓ ' if passage.relevant else ''}{escape(passage.title)}" for passage in passages)
 
 
