@@ -22,7 +22,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
 def test_each_experiment_has_a_plan_with_all_eight_stages(project, experiment):
     planned = project.planned("--config", f"experiments=[{experiment}]")
     optional = {"rerank", "teacher_scores", "near_twins", "expected", "crate"}
-    optional |= {"similarity_pairs", "similarity", "similarity_table"}
+    optional |= {
+        "similarity_pairs",
+        "similarity",
+        "similarity_table",
+        "encode_shard",
+        "index",
+        "search_index",
+        "indexes",
+    }
     training = set() if experiment == "mteb" else {"negatives", "train", "model_card"}
     assert set(planned) - optional == training | {
         "dataset", "bm25_index", "bm25_search", "pretrained", "encode_corpus", "encode_queries", "search", "evaluate",
