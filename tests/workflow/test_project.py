@@ -62,7 +62,7 @@ def test_what_computes_with_a_model_declares_its_gpu_and_nothing_else_does():
     rules = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL))
     assert {name for name, rule in rules.items() if " gpu=" in rule} == {
         "teacher_scores", "train", "score_checkpoints", "encode_shard", "encode_corpus", "encode_queries",
-        "rerank", "similarity",
+        "rerank", "similarity", "search", "search_index",
     }  # fmt: skip
 
 
