@@ -74,7 +74,7 @@ def troubled(slurm: Cluster, finished: Workflow, tmp_path_factory: pytest.TempPa
     (workflow.folder / "profiles/slurm/partitions.yaml").write_text(yaml.safe_dump({"partitions": PARTITIONS}))
     workflow.edit("workflow_scripts/train.py", "with stage_log", f"{SLOWER}with stage_log")
     targets = [f"results/train/{name}/seed0/manifest.json" for name in TROUBLED]
-    with running(workflow, *NO_GPU, "--retries", "5", *targets) as run:
+    with running(workflow, *NO_GPU, "--retries", "9", *targets) as run:
         run.wait_for("work/train/cancelled.seed0/*/step-3")
         slurm.cancel(slurm.running(training("cancelled")))
         run.wait_for("work/train/lost.seed0/*/step-3")

@@ -46,11 +46,13 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signal(file: Path | None = None) -> Iterator[StopRequest]:
-    """Turn the first SIGTERM or SIGINT of the block into a request; a second one acts at once, as usual.
+    """Turn the first SIGTERM or SIGINT of the block into a request; a SIGINT after it acts at once, as usual.
+
+    A SIGTERM after it is passed over: Slurm sends one for the job and one for its step, and SIGKILL when time is up.
 
     Args:
-        file: Where a launcher tells this process to stop, which then is the one to act at once: further signals are
-            passed over here, since torchrun sends some of its own.
+        file: Where a launcher tells this process to stop, which then is the one to act at once: all further signals
+            are passed over here, since torchrun sends some of its own.
     """
     request = StopRequest(file)
     if threading.current_thread() is not threading.main_thread():
@@ -67,7 +69,7 @@ def stop_on_signal(file: Path | None = None) -> Iterator[StopRequest]:
             request.number = number
             LOG.warning("%s: stopping after this step, with a checkpoint", request.signal)
         if file is None:
-            restore()
+            signal.signal(signal.SIGINT, before[signal.SIGINT])
 
     for number in SIGNALS:
         signal.signal(number, handle)
