@@ -12,6 +12,7 @@ these, which the system drops when memory is short.
 """
 
 import argparse
+import csv
 import json
 import re
 import sys
@@ -30,9 +31,12 @@ PROJECT = Path(__file__).resolve().parents[1]
 SPLITS = {"train": 2000, "dev": 500, "test": 1000}
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WIDTH, TOKENS, VOCABULARY = 64, 48, 20_000
+SCRIPT = re.compile(r"/scripts/(\S+)\.py")
+"""Snakemake runs a copy of a rule's script, such as .snakemake/scripts/tmp1a2b3c.search.py, one for each job."""
 PAUSE = 0.25
 """Seconds between two looks at the processes."""
-TABLE, MINED = "results/experiments/large/table.tsv", "results/negatives/synthetic.train/bm25/manifest.json"
+INDEXES = "results/experiments/large/indexes.tsv"
+TARGETS = ("results/experiments/large/table.tsv", INDEXES, "results/negatives/synthetic.train/bm25/manifest.json")
 
 
 def main() -> None:
@@ -135,7 +139,7 @@ def make_encoder(folder: Path, corpus: Path) -> None:
 
 def run(work: Path, cores: int) -> dict[str, Any]:
     """Run Snakemake and watch its jobs."""
-    command = [sys.executable, "-m", "snakemake", TABLE, MINED, "--snakefile", str(PROJECT / "Snakefile")]
+    command = [sys.executable, "-m", "snakemake", *TARGETS, "--snakefile", str(PROJECT / "Snakefile")]
     command += ["--directory", str(work), "--cores", str(cores), "--resources", "gpu=0"]
     steps: dict[str, dict[str, float]] = {}
     total = {"peak_mb": 0.0, "own_mb": 0.0}
@@ -160,28 +164,32 @@ def run(work: Path, cores: int) -> dict[str, Any]:
     return {
         "seconds": round(seconds, 1),
         **{key: round(value) for key, value in total.items()},
-        "steps": {name: {key: round(value, 1) for key, value in step.items()} for name, step in steps.items()},
+        "steps": [
+            {"script": name.partition(".")[2], **{key: round(value, 1) for key, value in step.items()}}
+            for name, step in steps.items()
+        ],
         "disk_mb": {
             folder.name: round(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6, 1)
             for folder in sorted((work / "results").iterdir())
             if folder.is_dir()
         },
-        "means": [line.split("\t") for line in (work / "results/evaluate/large/means.tsv").read_text().splitlines()],
+        "means": _rows(work / "results/evaluate/large/means.tsv"),
+        "indexes": _rows(work / INDEXES),
     }
 
 
+def _rows(table: Path) -> list[dict[str, str]]:
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
 def _memory(snakemake: psutil.Process) -> Iterator[tuple[str | None, float, float]]:
-    """(job, resident MB, own MB) of Snakemake itself and of each of its jobs with all their processes."""
+    """(script, resident MB, own MB) of Snakemake itself and of each of its jobs with all their processes."""
     yield None, *_of([snakemake])
     for child in _alive(snakemake.children):
         family = [child, *_alive(lambda child=child: child.children(recursive=True))]
-        jobs = [name for process in family for name in _jobs(process)]
-        yield next(iter(jobs), None), *_of(family)
-
-
-def _jobs(process: psutil.Process) -> list[str]:
-    """The job that a process of Snakemake's runs, such as `search:dataset=…`, or its shell does."""
-    return re.findall(r"--target-jobs '?([^ ']+)", " ".join(_alive(process.cmdline)))
+        words = " ".join(word for process in family for word in _alive(process.cmdline))
+        yield next(iter(SCRIPT.findall(words)), None), *_of(family)
 
 
 def _of(processes: list[psutil.Process]) -> tuple[float, float]:

@@ -168,7 +168,7 @@ class Plan:
             queries = facts.asked(split)
             size = facts.documents * facts.document_bytes * assumed.LUCENE
             seconds = facts.documents / (assumed.INDEXED * min(self._cores, max(1, facts.documents // 100_000)))
-            found = run_bytes(queries, depth, facts.documents)
+            found = run_bytes(queries, depth, facts.documents, facts.id_bytes)
             asking = queries * assumed.BM25_QUERY * max(facts.documents / 1e6, 0.01) / self._cores
         made = (index / "manifest.json").is_file()
         self._add(index, Step("bm25", f"{dataset}: index", made, 1, size, memory + assumed.PYTHON_MB, seconds, seconds))
@@ -203,7 +203,7 @@ class Plan:
         )
         seconds = queries * assumed.INDEX_QUERY / self._cores
         what = f"{what}, {on.split}"
-        run = run_bytes(queries, depth, documents)
+        run = run_bytes(queries, depth, documents, self._dataset(on.dataset).id_bytes)
         self._add(manifest, Step("search", what, manifest.is_file(), 1, run, memory, seconds, seconds))
 
     def _search(
@@ -223,7 +223,7 @@ class Plan:
             manifest,
             Step(
                 *("search", what, manifest.is_file(), 1),
-                bytes=run_bytes(queries, depth, facts.documents),
+                bytes=run_bytes(queries, depth, facts.documents, facts.id_bytes),
                 memory_mb=assumed.PYTHON_MB + 300 + queries * (4 * width + 12 * depth) / MB,
                 cpu=cpu,
                 gpu=operations / (assumed.SEARCH_FLOPS["gpu"] * gpus) if gpus else cpu,
@@ -232,8 +232,9 @@ class Plan:
 
     def _fuse(self, on: EvaluationSet, name: str, depth: int, manifest: Path) -> None:
         facts = self._dataset(on.dataset)
-        lines = run_lines(facts.asked(on.split), depth, facts.documents or depth)
-        size, seconds = lines * float(assumed.RUN_LINE), lines / assumed.EVALUATED
+        queries, documents = facts.asked(on.split), facts.documents or depth
+        lines, size = run_lines(queries, depth, documents), run_bytes(queries, depth, documents, facts.id_bytes)
+        seconds = lines / assumed.EVALUATED
         memory = assumed.PYTHON_MB + 2 * lines * assumed.RANKED_BYTES / MB
         what = f"{on.dataset} {on.split}: {name}"
         self._add(manifest, Step("search", what, manifest.is_file(), 1, size, memory, seconds, seconds))
@@ -248,7 +249,7 @@ class Plan:
             manifest,
             Step(
                 *("search", f"{on.dataset} {on.split}: {model}, {depth} reranked", manifest.is_file(), 1),
-                bytes=run_bytes(queries, run_depth, facts.documents or run_depth),
+                bytes=run_bytes(queries, run_depth, facts.documents or run_depth, facts.id_bytes),
                 memory_mb=assumed.TORCH_MB + 2 * shape.bytes / MB,
                 cpu=operations / (assumed.CPU_FLOPS * self._cores),
                 gpu=operations / assumed.GPU_FLOPS["fp32"],

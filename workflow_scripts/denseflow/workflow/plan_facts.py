@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from denseflow.collection import QRELS_HEADER
 from denseflow.config.dataset import IrDatasetsSource
 from denseflow.config.model import ModelSource
 from denseflow.workflow import plan_speeds as assumed
@@ -24,6 +25,7 @@ class CollectionFacts:
         document_bytes: A document's line in corpus.jsonl, on average.
         queries: By split.
         positives: Relevant documents a query, by split.
+        id_bytes: Of a query's and a document's id together.
         bytes: Of all files of the dataset stage, where they are made.
         source: Where this comes from, for the plan's list of assumptions.
     """
@@ -32,6 +34,7 @@ class CollectionFacts:
     document_bytes: float
     queries: dict[str, int]
     positives: dict[str, float]
+    id_bytes: float
     bytes: int | None
     source: str
 
@@ -91,6 +94,7 @@ def collection_facts(graph: "Graph", name: str) -> CollectionFacts:
         assumed.DOCUMENT_BYTES,
         queries,
         positives,
+        assumed.ID_BYTES,
         None,
         " and ".join(sources) or "unknown: make its dataset stage, or give `documents`",
     )
@@ -99,11 +103,15 @@ def collection_facts(graph: "Graph", name: str) -> CollectionFacts:
 def _of_manifest(manifest: dict[str, Any], path: Path) -> CollectionFacts:
     documents, splits = manifest["counts"]["documents"], manifest["counts"]["splits"]
     files = {name: facts["bytes"] for name, facts in manifest["files"].items()}
+    judgements = sum(counts["judgements"] for counts in splits.values())
+    qrels = sum(size for name, size in files.items() if name.startswith("qrels."))
+    ids = (qrels - len(QRELS_HEADER) * len(splits)) / judgements - len("\t\t1\n")
     return CollectionFacts(
         documents,
         files["corpus.jsonl"] / documents,
         {split: counts["queries"] for split, counts in splits.items()},
         {split: counts["relevant"] / counts["judged_queries"] for split, counts in splits.items()},
+        ids,
         sum(files.values()) + path.stat().st_size,
         "its manifest",
     )

@@ -35,9 +35,9 @@ def run_lines(queries: int, depth: int, documents: int) -> int:
     return queries * min(depth, documents)
 
 
-def run_bytes(queries: int, depth: int, documents: int) -> float:
-    """A run."""
-    return run_lines(queries, depth, documents) * assumed.RUN_LINE
+def run_bytes(queries: int, depth: int, documents: int, id_bytes: float = assumed.ID_BYTES) -> float:
+    """A run; ``id_bytes`` are those of a query's and a document's id together."""
+    return run_lines(queries, depth, documents) * (assumed.RUN_COLUMNS + id_bytes)
 
 
 def lists(index: Ivf | IvfPq, rows: int) -> int:

@@ -40,8 +40,10 @@ WORDS_A_BYTE = 1 / 7
 TOKENS_A_WORD = 1.3
 LUCENE = 0.18
 """Bytes of BM25's index for a byte of corpus.jsonl."""
-RUN_LINE = 40
-"""Bytes of a line of a run, ids of seven characters each included."""
+RUN_COLUMNS = 26
+"""Bytes of a line of a run without its two ids: Q0, rank, score of nine digits, tag."""
+ID_BYTES = 14
+"""Of a query's and a document's id together."""
 SCORE_LINE = 60
 """Bytes of a line of scores.tsv."""
 RANKED_BYTES = 180
