@@ -28,6 +28,7 @@ rule all:
         similarity=similarity_tables(graph),
         indexes=index_tables(graph),
         crates=crates(graph),
+        pages=pages(graph),
         expected=expected_checks(graph),
     localrule: True
 

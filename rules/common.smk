@@ -16,6 +16,7 @@ from denseflow.workflow.fusions import Fused
 from denseflow.workflow.gpus import gpu_limit
 from denseflow.workflow.graph import Graph
 from denseflow.workflow.integrity import forcing
+from denseflow.workflow.pages import page_options, page_tables, pages
 from denseflow.workflow.reports import (
     crate_options,
     crates,

@@ -36,7 +36,6 @@ rule report:
             ".json",
             ".tex",
             ".md",
-            ".html",
         ),
         json=R / "experiments/{experiment}/report.json",
         gains=multiext(str(R / "experiments/{experiment}/gains"), ".tsv", ".md"),
@@ -56,6 +55,30 @@ rule report:
         code=graph.code("report", "report"),
     script:
         "../workflow_scripts/report.py"
+
+
+# The page shows what each step took, which differs each time: it is in no manifest, and nothing is made from it.
+rule report_page:
+    input:
+        report=R / "experiments/{experiment}/manifest.json",
+        tables=lambda wildcards: page_tables(graph, wildcards.experiment),
+    output:
+        R / "experiments/{experiment}/report.html",
+    log:
+        R / "logs/report/{experiment}.page.log",
+    benchmark:
+        R / "benchmarks/report/{experiment}.page.tsv"
+    conda:
+        graph.environment("report")
+    threads: 1
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(60),
+    params:
+        options=lambda wildcards: page_options(graph, wildcards.experiment),
+        code=graph.code("report_page", "report"),
+    script:
+        "../workflow_scripts/report_page.py"
 
 
 # How quick a search was is read beside its run: it is in no manifest, so that it makes nothing run again.

@@ -6,9 +6,7 @@ https://www.researchobject.org/workflow-run-crate (Leo et al., 2024).
 """
 
 import json
-import re
-import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
@@ -19,6 +17,8 @@ from rocrate.rocrate import ROCrate
 
 from denseflow.files import sha256, write_json
 from denseflow.manifest import read_manifest
+from denseflow.report.commit import commit
+from denseflow.report.digests import digests_in
 
 METADATA = "ro-crate-metadata.json"
 PROFILES = {
@@ -29,14 +29,12 @@ PROFILES = {
 _TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 _COMPLETED = "http://schema.org/CompletedActionStatus"
 _LICENCE = "The licences of the collections and models that went in apply to the results; the workflow: Apache-2.0"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _KINDS = {
     ".tsv": "text/tab-separated-values",
     ".csv": "text/csv",
     ".json": "application/json",
     ".tex": "application/x-tex",
     ".md": "text/markdown",
-    ".html": "text/html",
     ".yaml": "application/yaml",
 }
 
@@ -115,7 +113,7 @@ class _Crate:
             main=True,
             lang="snakemake",
             lang_version=_snakemake(),
-            properties={"name": "Denseflow", "sha256": sha256(base / "Snakefile"), **_commit(base)},
+            properties={"name": "Denseflow", "sha256": sha256(base / "Snakefile"), **_version(base)},
         )
         workflow["hasPart"] = [
             self._crate.add_file(
@@ -149,7 +147,7 @@ class _Crate:
         """What one step read and wrote, with which options."""
         own = {file["sha256"] for file in manifest["files"].values()}
         facts = {key: value for key, value in manifest.items() if key not in ("files", "versions")}
-        read = dict.fromkeys(digest for digest in _digests(facts) if digest in self._by_digest and digest not in own)
+        read = dict.fromkeys(digest for digest in digests_in(facts) if digest in self._by_digest and digest not in own)
         inputs = [self._by_digest[digest] for digest in read]
         name = path.as_posix()
         if manifest.get("options"):
@@ -199,18 +197,6 @@ def _time(file: Path) -> str:
     return datetime.fromtimestamp(int(file.stat().st_mtime), tz=UTC).isoformat()
 
 
-def _digests(value: Any) -> Iterator[str]:
-    """All SHA-256 sums in a manifest's facts."""
-    if isinstance(value, Mapping):
-        for item in value.values():
-            yield from _digests(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _digests(item)
-    elif isinstance(value, str) and _SHA256.fullmatch(value):
-        yield value
-
-
 def _snakemake() -> str | None:
     try:
         return version("snakemake")
@@ -218,14 +204,6 @@ def _snakemake() -> str | None:
         return None
 
 
-def _commit(base: Path) -> dict[str, str]:
-    """The commit of the workflow where it lies in a Git repository, and whether something was changed since."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", str(base), *arguments], capture_output=True, text=True, check=True).stdout
-
-    try:
-        commit, changed = git("rev-parse", "HEAD").strip(), git("status", "--porcelain", "--untracked-files=no").strip()
-    except (OSError, subprocess.CalledProcessError):
-        return {}
-    return {"version": commit + (", with changes that are not committed" if changed else "")}
+def _version(base: Path) -> dict[str, str]:
+    found = commit(base)
+    return {} if found is None else {"version": found}

@@ -13,7 +13,6 @@ from denseflow.report.exports import as_csv, as_latex, as_tsv, table_frame
 from denseflow.report.gains import Gain, Passage, find_gains
 from denseflow.report.markdown import gains_page, table_page
 from denseflow.report.near_twins_file import read_near_twins
-from denseflow.report.page import table_html
 from denseflow.report.page_data import report_json, table_json
 from denseflow.report.rows import ALL, COLUMNS, over
 from denseflow.report.scores import Scores
@@ -60,7 +59,7 @@ def write_report(
 ) -> dict[str, Any]:
     """Write the table that says what fine-tuning changed, and the queries that gained and lost most.
 
-    The table is written for people (table.md, table.html), papers (table.tex) and programs (table.tsv, table.csv,
+    The table is written for people (table.md), papers (table.tex) and programs (table.tsv, table.csv,
     table.json, and report.json with the values of each query), all from the same rows.
 
     Args:
@@ -97,7 +96,6 @@ def write_report(
         "table.json": table_json(title, rows, chosen, warnings),
         "table.tex": as_latex(title, rows, chosen),
         "table.md": table_page(title, rows, chosen, warnings),
-        "table.html": table_html(title, rows, gains, chosen, warnings),
         "report.json": report_json(title, rows, chosen, warnings, scores, twins),
         "gains.tsv": _gains_tsv(gains),
         "gains.md": gains_page(title, gains),

@@ -40,7 +40,7 @@ def print_table(folder: Path, console: Console | None = None, *, name: str = TAB
     for verdict, sentence in words.sentences(rows):
         console.print(Text(sentence, style=_STYLES.get(verdict, "")))
     readable = (
-        f"{folder / 'table.html'}, table.md, gains.md" if name == TABLE else f"{folder / name}".replace(".tsv", ".md")
+        f"{folder / 'report.html'}, table.md, gains.md" if name == TABLE else f"{folder / name}".replace(".tsv", ".md")
     )
     console.print(Text(readable, style="dim"))
 

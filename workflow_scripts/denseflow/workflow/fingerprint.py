@@ -1,4 +1,6 @@
-"""The fingerprint of a rule's code: its script, the modules it reaches by import, and its environment's pins."""
+"""The fingerprint of a rule's code: its script, the modules it reaches by import and the templates beside them, and its
+environment's pins.
+"""
 
 import ast
 import hashlib
@@ -10,6 +12,8 @@ from typing import NamedTuple
 import yaml
 
 PACKAGE = "denseflow"
+TEMPLATES = "templates"
+"""The folder of what a package's modules read beside Python: templates, styles, scripts of pages."""
 
 
 @cache
@@ -24,7 +28,10 @@ def fingerprint(script: Path, environment: Path, unused: tuple[str, ...] = ()) -
     Returns:
         The first 16 hexadecimal digits of a SHA-256.
     """
-    sources = {name: _module(path).code for name, path in reached_modules(script, unused).items()}
+    modules = reached_modules(script, unused)
+    sources = {name: _module(path).code for name, path in modules.items()}
+    for folder in {path.parent for path in modules.values()}:
+        sources.update((f"{folder.name}/{file}", text) for file, text in _templates(folder / TEMPLATES).items())
     parts = [_module(script).code, *(f"{name}\n{code}" for name, code in sorted(sources.items())), *pins(environment)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -88,6 +95,12 @@ def _module(path: Path) -> _Module:
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
     imports = frozenset(name for name in names if name.split(".")[0] == PACKAGE)
     return _Module(imports, ast.unparse(_WithoutTexts().visit(tree)))
+
+
+@cache
+def _templates(folder: Path) -> dict[str, str]:
+    """The texts of a folder, by name; none where there is no such folder."""
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.*")) if path.is_file()}
 
 
 @cache

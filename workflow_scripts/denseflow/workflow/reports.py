@@ -79,13 +79,13 @@ def crate_options(graph: "Graph", experiment: str) -> str:
     return canonical(
         {
             "manifests": [str(path) for path in dict.fromkeys(graph.manifests(experiment))],
-            "configuration": [str(path) for path in _configuration(graph, experiment)],
+            "configuration": [str(path) for path in configuration_files(graph, experiment)],
             "description": graph.registry.experiments[experiment].description or None,
         }
     )
 
 
-def _configuration(graph: "Graph", experiment: str) -> list[Path]:
+def configuration_files(graph: "Graph", experiment: str) -> list[Path]:
     """The files of config/ that an experiment reaches."""
     registry = graph.registry
     models = needed_models(graph, experiment)

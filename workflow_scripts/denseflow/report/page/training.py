@@ -1,0 +1,64 @@
+"""What the page says of trainings: their curves and their figures."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from denseflow.files import read_lines
+from denseflow.report.page.steps import Step
+
+MOST_POINTS = 300
+"""Of a curve; a longer one keeps every second one, every third one …"""
+
+_CURVES = "curves.tsv"
+_FIRST = ("loss", "learning_rate", "grad_norm")
+
+
+class Curve(NamedTuple):
+    """One quantity of one training."""
+
+    series: str
+    name: str
+    points: list[tuple[int, float]]
+    """Step and value."""
+
+
+class Training(NamedTuple):
+    """The figures of a training."""
+
+    name: str
+    facts: dict[str, Any]
+    """The manifest's."""
+    step: Step
+
+
+def find_trainings(steps: Sequence[Step]) -> list[Training]:
+    """The trained models among what the experiment needs."""
+    return [Training(step.name, dict(step.facts), step) for step in _trained(steps)]
+
+
+def read_curves(steps: Sequence[Step]) -> dict[str, list[Curve]]:
+    """The curves of all trainings by name: scores on dev, then the loss, then the rest."""
+    curves: dict[str, list[Curve]] = {}
+    for step in _trained(steps):
+        of_step: dict[str, Curve] = {}
+        lines = read_lines(step.manifest.with_name(_CURVES))
+        next(lines)
+        for _, line in lines:
+            at, _, name, value = line.split("\t")
+            curve = of_step.setdefault(name, Curve(step.name, name, []))
+            curve.points.append((int(at), float(value)))
+        for name, curve in of_step.items():
+            curves.setdefault(name, []).append(_thinned(curve))
+    order = {name: place for place, name in enumerate(_FIRST)}
+    names = sorted(curves, key=lambda name: (not name.startswith("dev/"), order.get(name, len(order)), name))
+    return {name: curves[name] for name in names}
+
+
+def _trained(steps: Sequence[Step]) -> Iterator[Step]:
+    return (step for step in steps if step.stage == "train" and _CURVES in step.facts.get("files", {}))
+
+
+def _thinned(curve: Curve) -> Curve:
+    every = -(-len(curve.points) // MOST_POINTS)
+    points = curve.points[::every]
+    return curve._replace(points=points if points[-1:] == curve.points[-1:] else [*points, curve.points[-1]])
