@@ -66,7 +66,7 @@ def search(
     texts = read_queries(queries)
     start(memory_mb=memory_mb, threads=threads)
     counts = {"queries": len(texts), "queries_without_hits": 0, "hits": 0}
-    searcher = _open_searcher(index_manifest.parent, analyzer, k1, b)
+    searcher = open_searcher(index_manifest.parent, analyzer, k1, b)
     try:
         write_run(run, _rankings(searcher, texts, depth, threads, counts), tag="bm25")
     finally:
@@ -85,7 +85,8 @@ def search(
     )
 
 
-def _open_searcher(folder: Path, analyzer: str, k1: float, b: float) -> Any:
+def open_searcher(folder: Path, analyzer: str, k1: float, b: float) -> Any:
+    """Anserini's searcher over the index in ``folder``; :func:`denseflow.bm25.java.start` comes first."""
     searcher = java_class("io.anserini.search.SimpleSearcher")(str(folder))
     searcher.set_bm25(k1, b)
     if analyzer != "en":  # the searcher's own choice; the class of the others is public and takes no arguments
