@@ -43,6 +43,12 @@ def test_an_altered_a_cut_and_a_deleted_file_are_found(result):
     assert damaged(result) == ["a", "b"]
 
 
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]"])
+def test_a_manifest_that_was_cut_or_overwritten_is_found(result, text):
+    result.write_text(text)
+    assert damaged(result) == ["manifest.json"]
+
+
 def test_a_result_that_was_never_made_is_not_damaged(tmp_path):
     assert damaged(tmp_path / "manifest.json") == []
 

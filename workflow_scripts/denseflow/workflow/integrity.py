@@ -53,7 +53,7 @@ def forcing(dag: Any, manifests: Iterable[Path], inputs: list[Path]) -> list[Pat
 
 
 def damaged_files(manifest: Path, digests: Digests) -> list[Path]:
-    """The files that a manifest lists and that are missing, or differ from it.
+    """The files that a manifest lists and that are missing, or differ from it; the manifest itself where it is none.
 
     A file whose size is right and that is not younger than its manifest, which is written last, is taken to be whole
     without reading it; the stage that reads it compares its SHA-256 in any case. A manifest that is missing is
@@ -71,5 +71,8 @@ def damaged_files(manifest: Path, digests: Digests) -> list[Path]:
             return False
         return status.st_mtime_ns <= written or digests.of(file) == expected["sha256"]
 
-    files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    try:
+        files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    except (ValueError, KeyError, TypeError):
+        return [manifest]
     return [manifest.parent / name for name, expected in files.items() if not whole(manifest.parent / name, expected)]
