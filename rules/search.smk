@@ -77,7 +77,7 @@ rule search_index:
             / "benchmarks/search/{dataset}.{model}.{variant}.{searched}/{split}.top{depth}.tsv"
         )
     wildcard_constraints:
-        searched=r"(hnsw|ivf|ivf_pq|sq)_[^/]+",
+        searched=r"(flat|(hnsw|ivf|ivf_pq|sq)_)[^/]*",
     conda:
         graph.environment("search")
     threads: 4

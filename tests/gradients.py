@@ -82,7 +82,7 @@ def first_batch(base: Path, training_file: Path, changes: dict[str, Any], seed: 
     encoder = encoder_to_train(folder, recipe, {}, seed=seed, device="cpu")
     model, teacher = encoder.model.train(), made_up_scores(training_set)
     batch = Batches(model, training_set, seed=seed, micro_batch=8, teacher_scores=teacher)(drawn)
-    loss = make_loss(recipe, encoder.contract.similarity)
+    loss = make_loss(recipe, encoder.contract.similarity, normalized=encoder.contract.normalize)
     return FirstBatch(
         model,
         [batch["queries"], batch["passages"]],

@@ -63,6 +63,14 @@ def test_with_dot_the_cut_vectors_are_compared_as_they_are():
     torch.testing.assert_close(value, F.cross_entropy(scores, torch.arange(len(queries))))
 
 
+def test_where_the_encoder_scales_its_vectors_the_cut_ones_are_scaled_with_dot_too():
+    queries, passages = embeddings()
+    value = Matryoshka(InfoNCE(1.0, similarity="dot"), (3,), (1.0,), scaled=True)(queries, passages, targets())
+    torch.testing.assert_close(
+        value, Matryoshka(InfoNCE(1.0, similarity="cosine"), (3,), (1.0,))(queries, passages, targets())
+    )
+
+
 def test_dimensions_and_weights_change_the_value_and_only_the_dimensions_learn():
     queries, passages = embeddings()
     given = targets()

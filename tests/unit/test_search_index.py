@@ -19,18 +19,20 @@ from denseflow.search.index import build_index
 
 DIMENSIONS, PASSAGES, DEPTH = 32, 3000, 20
 BUILT = {
+    "flat": {"type": "flat"},
     "hnsw": {"type": "hnsw", "m": 16, "ef_construction": 60},
     "ivf": {"type": "ivf", "nlist": 40},
     "ivf_pq": {"type": "ivf_pq", "nlist": 16, "m": 16, "bits": 6},
     "sq": {"type": "sq", "kind": "8bit"},
 }
 SEARCHED: dict[str, dict] = {
+    "flat": {},
     "hnsw": {"ef_search": 64},
     "ivf": {"nprobe": 12},
     "ivf_pq": {"nprobe": 12, "rescore": 60},
     "sq": {},
 }
-RECALL = {"hnsw": 0.95, "ivf": 0.95, "ivf_pq": 0.8, "sq": 0.97}
+RECALL = {"flat": 1.0, "hnsw": 0.95, "ivf": 0.95, "ivf_pq": 0.8, "sq": 0.97}
 
 
 def clustered(rows: int, seed: int) -> np.ndarray:

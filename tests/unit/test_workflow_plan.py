@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from denseflow.config.registry import Registry
-from denseflow.config.search_index import Hnsw, IvfPq, ScalarQuantizer
+from denseflow.config.search_index import Flat, Hnsw, IvfPq, ScalarQuantizer
 from denseflow.workflow.graph import Graph
 from denseflow.workflow.plan import Plan, Step
 from denseflow.workflow.plan_facts import collection_facts, model_facts
@@ -103,7 +103,12 @@ def test_a_model_s_shape_is_read_from_its_folder_and_else_assumed(planned):
 
 @pytest.mark.parametrize(
     ("index", "bytes_a_vector"),
-    [(IvfPq(type="ivf_pq", m=16), 24), (ScalarQuantizer(type="sq"), 64), (Hnsw(type="hnsw", m=4), 4 * 64 + 34)],
+    [
+        (IvfPq(type="ivf_pq", m=16), 24),
+        (ScalarQuantizer(type="sq"), 64),
+        (Hnsw(type="hnsw", m=4), 4 * 64 + 34),
+        (Flat(type="flat"), 256),
+    ],
 )
 def test_an_index_s_bytes_grow_with_what_it_keeps_of_a_vector(index, bytes_a_vector):
     million, two = (index_bytes(index, rows, 64) for rows in (10**6, 2 * 10**6))

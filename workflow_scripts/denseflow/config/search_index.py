@@ -46,6 +46,12 @@ def cut_suffix(dimensions: int | None) -> str:
     return "" if dimensions is None else f".d{dimensions}"
 
 
+class Flat(_Index):
+    """All whole vectors in FAISS's own exact index: what the search without `index` is held against."""
+
+    type: Literal["flat"] = required("`flat`")
+
+
 class Hnsw(_Index):
     """A graph of near neighbours over the whole vectors (Malkov and Yashunin, 2018)."""
 
@@ -105,4 +111,4 @@ class ScalarQuantizer(_Index):
     kind: Literal["8bit", "6bit", "4bit", "fp16", "bf16"] = option("8bit", "What a number is kept as")
 
 
-Index = Annotated[Hnsw | Ivf | IvfPq | ScalarQuantizer, Field(discriminator="type")]
+Index = Annotated[Flat | Hnsw | Ivf | IvfPq | ScalarQuantizer, Field(discriminator="type")]

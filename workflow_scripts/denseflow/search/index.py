@@ -104,6 +104,12 @@ class _Source:
                 advance(rows)
 
 
+def _flat(source: _Source, options: dict[str, Any]) -> tuple[faiss.Index, dict[str, Any]]:
+    index = faiss.IndexFlatIP(source.dimensions)
+    source.fill(lambda block: block, index.add, threads=1)
+    return index, {}
+
+
 def _hnsw(source: _Source, options: dict[str, Any]) -> tuple[faiss.Index, dict[str, Any]]:
     index = faiss.IndexHNSWFlat(source.dimensions, options["m"], INNER_PRODUCT)
     index.hnsw.efConstruction = options["ef_construction"]
@@ -180,6 +186,7 @@ def _lists(
 
 
 _BUILDERS: dict[str, Callable[[_Source, dict[str, Any]], tuple[faiss.Index, dict[str, Any]]]] = {
+    "flat": _flat,
     "hnsw": _hnsw,
     "ivf": _ivf,
     "ivf_pq": _ivf_pq,

@@ -119,7 +119,7 @@ def train(
             draws,
             plan,
             Batches(model, training_set, seed=seed, micro_batch=where.micro_batch, teacher_scores=teacher),
-            make_loss(recipe, encoder.contract.similarity),
+            make_loss(recipe, encoder.contract.similarity, normalized=encoder.contract.normalize),
             keeping,
             [CollapseGuard(), *trackers, *(callback for callback in (scoring, kept) if callback is not None)],
             processes,

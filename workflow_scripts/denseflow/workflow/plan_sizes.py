@@ -2,7 +2,7 @@
 
 from math import sqrt
 
-from denseflow.config.search_index import Hnsw, Index, Ivf, IvfPq
+from denseflow.config.search_index import Flat, Hnsw, Index, Ivf, IvfPq
 from denseflow.workflow import plan_speeds as assumed
 
 SHARD_ROWS = 4096
@@ -10,6 +10,7 @@ SHARD_ROWS = 4096
 _NPY_HEADER = 128
 _SAMPLE_PER_LIST, _KMEANS_ITERATIONS = 40, 10
 """As in :mod:`denseflow.search.index` and :mod:`denseflow.search.clusters`, which import FAISS."""
+_MANIFEST = 1200
 _SHARD_RECORD = 300
 """A shard's record and its lines in the manifest."""
 
@@ -25,9 +26,10 @@ def vectors_bytes(rows: int, dimensions: int, number: int = 4) -> int:
     return rows * dimensions * number + -(-rows // SHARD_ROWS) * _NPY_HEADER
 
 
-def encoded_bytes(rows: int, dimensions: int, number: int = 4, id_bytes: float = 9) -> float:
-    """A collection's folder of the encode stage: shards, their records, ids and manifest."""
-    return vectors_bytes(rows, dimensions, number) + rows * id_bytes + -(-rows // SHARD_ROWS) * _SHARD_RECORD
+def encoded_bytes(rows: int, dimensions: int, number: int = 4, id_bytes: float = assumed.ID_BYTES / 2) -> float:
+    """What the encode stage has of a collection or of a split's queries: shards, their records, ids and manifest."""
+    records = -(-rows // SHARD_ROWS) * _SHARD_RECORD + _MANIFEST
+    return vectors_bytes(rows, dimensions, number) + rows * (id_bytes + 1) + records
 
 
 def run_lines(queries: int, depth: int, documents: int) -> int:
@@ -48,6 +50,8 @@ def lists(index: Ivf | IvfPq, rows: int) -> int:
 def index_bytes(index: Index, rows: int, dimensions: int) -> float:
     """A FAISS index: what it keeps of each vector, its number of 8 bytes, its centroids or its graph."""
     whole = 4 * dimensions
+    if isinstance(index, Flat):
+        return rows * whole
     if isinstance(index, Hnsw):
         return rows * (whole + 8 * index.m + 4 * index.m / 8)
     if isinstance(index, Ivf | IvfPq):

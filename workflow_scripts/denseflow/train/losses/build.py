@@ -23,13 +23,14 @@ _COMPARE_AS_THE_ENCODER: dict[str, Callable[..., Loss]] = {
 _COMPARE_BY_THE_COSINE: dict[str, Callable[..., Loss]] = {"mixcse": MixCSE}
 
 
-def make_loss(recipe: dict[str, Any], similarity: str) -> Loss:
+def make_loss(recipe: dict[str, Any], similarity: str, *, normalized: bool = False) -> Loss:
     """The loss that a recipe asks for.
 
     Args:
         recipe: ``loss``, a name and that loss's options, of which neutral ones may be missing; and ``matryoshka``,
             which may be missing.
         similarity: The encoder's: ``dot`` or ``cosine``.
+        normalized: Whether the encoder scales its vectors to length 1.
     """
     options = {key: value for key, value in recipe["loss"].items() if key != "name"}
     name = recipe["loss"]["name"]
@@ -41,4 +42,4 @@ def make_loss(recipe: dict[str, Any], similarity: str) -> Loss:
     if cuts is None:
         return loss
     dimensions = tuple(cuts["dimensions"])
-    return Matryoshka(loss, dimensions, tuple(cuts.get("weights") or [1.0] * len(dimensions)))
+    return Matryoshka(loss, dimensions, tuple(cuts.get("weights") or [1.0] * len(dimensions)), normalized)
