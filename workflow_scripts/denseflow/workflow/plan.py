@@ -273,7 +273,7 @@ class Plan:
             pair.corpus,
             Step(
                 *("encode", what, pair.corpus.is_file(), jobs + 1 if jobs > 1 else 1),
-                bytes=encoded_bytes(facts.documents, shape.dimensions, number),
+                bytes=encoded_bytes(facts.documents, shape.dimensions, number, facts.id_bytes / 2),
                 memory_mb=memory,
                 cpu=cpu,
                 gpu=gpu,
@@ -285,7 +285,7 @@ class Plan:
             pair.queries,
             Step(
                 *("encode", f"{what}, queries of {split}", pair.queries.is_file(), 1),
-                bytes=encoded_bytes(queries, shape.dimensions),
+                bytes=encoded_bytes(queries, shape.dimensions, id_bytes=facts.id_bytes / 2),
                 memory_mb=memory + queries * shape.dimensions * 8 / MB,
                 cpu=cpu,
                 gpu=gpu,
