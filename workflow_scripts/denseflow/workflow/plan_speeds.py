@@ -16,7 +16,7 @@ EXPORTED = 50_000.0
 """Documents a second that the dataset stage reads and writes."""
 INDEXED = 7_000.0
 """Documents a second and thread that Lucene indexes."""
-BM25_QUERY = 8e-3
+BM25_QUERY = 1e-2
 """Seconds a thread takes for a query on a million passages."""
 SCANNED = 50_000.0
 """Documents a second that mining looks at to know their texts."""
