@@ -35,7 +35,8 @@ def means_chart(rows: Sequence[Row], measure: str) -> Spec:
     )
     several = data["queries"].nunique() > 1
     subsets = list(dict.fromkeys(data["queries"]))
-    place = alt.Y("system:N", sort=list(dict.fromkeys(data["system"])), title=None)
+    gaps = alt.Scale(paddingInner=0.25, paddingOuter=0.1)
+    place = alt.Y("system:N", sort=list(dict.fromkeys(data["system"])), title=None, scale=gaps)
     offset: dict[str, Any] = {"yOffset": alt.YOffset("queries:N", sort=subsets)} if several else {}
     longest = max(data["end"].max(), 1e-9)
     value = alt.X("mean:Q", title=None, scale=alt.Scale(domain=[0, longest * _ROOM], nice=False))
@@ -57,7 +58,11 @@ def means_chart(rows: Sequence[Row], measure: str) -> Spec:
             x=alt.X("end:Q"), text=alt.Text("mean:Q", format=".4f")
         )
     )
-    return _spec(alt.layer(*layers), f"{measure} of each system with its interval", alt.Step(22 if several else 34))
+    return _spec(
+        alt.layer(*layers),
+        f"{measure} of each system with its interval",
+        data["system"].nunique() * (44 if several else 32),
+    )
 
 
 def changes_chart() -> Spec:
@@ -99,7 +104,7 @@ def curve_chart(curves: Sequence[Curve]) -> Spec:
 
 
 COSTS: Mapping[str, tuple[str, Callable[[Cost], float | None]]] = {
-    "make": ("minutes to make", lambda cost: None if cost.make_seconds is None else cost.make_seconds / 60),
+    "make": ("seconds to make", lambda cost: cost.make_seconds),
     "bytes": ("MB to keep", lambda cost: None if cost.bytes is None else cost.bytes / 1e6),
     "query": ("ms a query", lambda cost: cost.query_ms),
 }
@@ -121,7 +126,7 @@ def cost_chart(costs: Sequence[Cost], rows: Sequence[Row], measure: str, what: s
     low, high = data["cost"].min(), data["cost"].max()
     scale = alt.Scale(type="log", domain=[low / 1.6, high * 2.6], nice=False)
     tips = [alt.Tooltip("system"), alt.Tooltip("cost", title=title, format=",.3~r"), alt.Tooltip("mean", format=".4f")]
-    axis = alt.Axis(format="~s", tickCount=4, grid=False)
+    axis = alt.Axis(format=",~g", tickCount=4, grid=False)
     base = alt.Chart(data).encode(
         x=alt.X("cost:Q", title=title, scale=scale, axis=axis),
         y=alt.Y("mean:Q", title=measure, scale=alt.Scale(zero=False, padding=14)),
@@ -156,9 +161,8 @@ def _frame(rows: Any) -> pd.DataFrame:
     return pd.DataFrame(list(rows))
 
 
-def _spec(chart: Any, description: str, height: Any) -> Spec:
+def _spec(chart: Any, description: str, height: int) -> Spec:
     """The chart as wide as its place, without Altair's own colours and fonts."""
     made = chart.properties(width="container", height=height, description=description)
-    spec = made.configure(autosize=alt.AutoSizeParams(type="fit-x", contains="padding")).to_dict()
-    spec["config"].pop("view", None)
-    return spec
+    spec = made.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding")).to_dict()
+    return {key: value for key, value in spec.items() if key not in ("$schema", "config")}

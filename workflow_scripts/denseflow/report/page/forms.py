@@ -35,6 +35,15 @@ def size(count: float | None) -> str:
     return f"{number:.1f} TB"
 
 
+def energy(watt_hours: float | None) -> str:
+    """``0.83 Wh``, ``1.2 kWh``."""
+    if watt_hours is None:
+        return UNKNOWN
+    if watt_hours < 0.001:
+        return "< 0.001 Wh"
+    return f"{watt_hours / 1000:,.3g} kWh" if watt_hours >= 1000 else f"{watt_hours:.2g} Wh"
+
+
 def number_columns(names: Sequence[str], *, texts: int = 0) -> list[tuple[str, str]]:
     """A table's headings, each with the class of its column: numbers, but for the first ``texts`` ones."""
     return [(name.replace("_", " "), "" if place < texts else "number") for place, name in enumerate(names)]

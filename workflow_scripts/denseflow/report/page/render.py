@@ -39,4 +39,8 @@ def _file(name: str) -> Markup:
 def charts_library() -> Markup:
     """Vega, Vega-Lite and Vega-Embed as one script."""
     # Inside of a page, these two would end or hide the script; inside of JavaScript's texts they mean the same so.
-    return Markup(vl_convert.javascript_bundle(snippet=None).replace("</script", r"<\/script").replace("<!--", r"<\!--"))
+    return Markup(
+        vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+        .replace("</script", r"<\/script")
+        .replace("<!--", r"<\!--")
+    )

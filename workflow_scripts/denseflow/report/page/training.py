@@ -49,7 +49,8 @@ def read_curves(steps: Sequence[Step]) -> dict[str, list[Curve]]:
             curve.points.append((int(at), float(value)))
         for name, curve in of_step.items():
             curves.setdefault(name, []).append(_thinned(curve))
-    order = {name: place for place, name in enumerate(_FIRST)}
+    watched = [f"dev/{step.facts['evaluation']['measure']}" for step in _trained(steps) if step.facts.get("evaluation")]
+    order = {name: place for place, name in enumerate([*watched, *_FIRST])}
     names = sorted(curves, key=lambda name: (not name.startswith("dev/"), order.get(name, len(order)), name))
     return {name: curves[name] for name in names}
 

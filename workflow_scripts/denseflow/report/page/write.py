@@ -24,6 +24,7 @@ from denseflow.report.rows import ALL, Row, over, read_rows
 
 PAGE = "report.html"
 _AUDIT = "audit.json"
+_HEADLINES = 6
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def write_page(sources: Sources, file: Path) -> None:
         "rows": rows,
         "before": report["options"]["before"],
         "main_measure": rows[0].measure if rows else "",
-        "sentences": report["sentences"],
+        **_sentences(rows, report["options"]["after"]),
         "notes": report["notes"],
         "places": words.by_place(rows),
         "means": _means(rows, drawn),
@@ -97,6 +98,14 @@ def write_page(sources: Sources, file: Path) -> None:
         "forms": forms,
     }
     write_text(file, render("report.html", charts=drawn.specs, **content))
+
+
+def _sentences(rows: Sequence[Row], after: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """What the comparisons say: those of the trained systems first, as far as they are few."""
+    compared = [row for row in over(rows, ALL) if row.compared]
+    said = list(zip(compared, words.sentences(rows), strict=True))
+    first = [sentence for row, sentence in said if row.system in after][:_HEADLINES]
+    return {"headlines": first, "sentences": [sentence for _, sentence in said if sentence not in first]}
 
 
 class _Charts:

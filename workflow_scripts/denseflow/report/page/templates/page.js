@@ -50,16 +50,15 @@ function chartConfig() {
     line: { color: colour("c1") }, point: { color: colour("c1"), filled: true },
     range: { category: [1, 2, 3, 4, 5, 6, 7, 8].map((n) => colour(`c${n}`)) },
     style: {
-      "bar-before": { fill: before }, "bar-other": { fill: bar }, number: { fill: ink, fontSize: 12, font },
-      interval: { stroke: ink, strokeWidth: 1.5 },
+      "bar-before": { color: before }, "bar-other": { color: bar }, number: { color: ink, fontSize: 12, font },
+      interval: { color: ink, strokeWidth: 1.5 },
     },
   };
 }
 
 async function draw(place, spec) {
   views.get(place)?.finalize();
-  const config = { ...chartConfig(), ...spec.config };
-  const { view } = await vegaEmbed(place, { ...spec, config }, { actions: false, renderer: "svg", mode: "vega-lite", tooltip: { theme: "custom" } });
+  const { view } = await vegaEmbed(place, { ...spec, config: chartConfig() }, { actions: false, renderer: "svg", mode: "vega-lite", tooltip: { theme: "custom" } });
   views.set(place, view);
   return view;
 }

@@ -2,7 +2,7 @@
 
 const data = read("queries-data");
 const changesSpec = read("changes-chart");
-const AT_ONCE = 100;
+const AT_ONCE = 25;
 const field = (name) => document.getElementById(`q-${name}`);
 const signed = (value) => (value > 0 ? "+" : value < 0 ? "−" : "±") + Math.abs(value).toFixed(4);
 let shown = AT_ONCE;
@@ -78,10 +78,10 @@ function listItem(row) {
 
 const passageText = (number) => { const [id, title, text] = data.passages[number]; return { id, title: title || text.slice(0, 90) || id, text }; };
 
-function passageItem(number, rank, level, moves) {
+function passageItem(number, rank, level, moves, tag) {
   const { id, title, text } = passageText(number);
   const summary = make("summary", {}, title);
-  if (level > 0) summary.append(" ", make("span", { className: "tag relevant", textContent: level > 1 ? `relevant ${level}` : "relevant" }));
+  if (tag) summary.append(" ", make("span", { className: "tag relevant", textContent: tag }));
   if (moves) summary.append(" ", make("span", { className: "moves", textContent: moves }));
   const body = make("details", {}, summary, make("p", {}, text || "No text.", " ", make("code", { textContent: id })));
   return make("li", { className: level > 0 ? "hit" : "" }, make("span", { className: "rank", textContent: rank }), body);
@@ -91,8 +91,8 @@ function ranking(detail, system, other) {
   const places = new Map((detail.rankings[other] ?? []).map(([number], at) => [number, at]));
   const items = (detail.rankings[system] ?? []).map(([number, level], at) => {
     const there = places.get(number);
-    const moves = system === other ? "" : there === undefined ? "new here" : there === at ? "" : there > at ? `↑${there - at}` : `↓${at - there}`;
-    return passageItem(number, at + 1, level, moves);
+    const moves = system === other ? "" : there === undefined ? "only here" : there === at ? "" : there > at ? `↑${there - at}` : `↓${at - there}`;
+    return passageItem(number, at + 1, level, moves, level > 1 ? `relevant, level ${level}` : level > 0 ? "relevant" : "");
   });
   return items.length ? make("ol", { className: "passages" }, ...items) : make("p", { className: "small", textContent: "It found nothing." });
 }
@@ -108,8 +108,8 @@ function detail(row) {
     return box;
   }
   const systems = Object.keys(found.rankings);
-  const rankOf = (ranks, system) => ranks[systems.indexOf(system)] || "–";
-  const relevant = found.relevant.map(([number, level, ranks]) => passageItem(number, "✓", level, `rank ${rankOf(ranks, from)} → ${rankOf(ranks, to)}`));
+  const rankOf = (ranks, system) => ranks[systems.indexOf(system)] || "none";
+  const relevant = found.relevant.map(([number, level, ranks]) => passageItem(number, "✓", level, `rank ${rankOf(ranks, from)} → ${rankOf(ranks, to)}`, level > 1 ? `level ${level}` : ""));
   const many = found.judged > relevant.length ? `, ${relevant.length} of ${found.judged}` : "";
   box.append(make("h4", { textContent: `Relevant passages${many}` }), make("ol", { className: "passages" }, ...relevant));
   const side = (system, other) => make("div", {}, make("h4", { textContent: `First ten of ${system}` }), ranking(found, system, other));
