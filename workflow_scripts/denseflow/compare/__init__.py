@@ -1,0 +1,1 @@
+"""Two folders of results laid beside each other: of two commits, two machines, two days."""

@@ -1,0 +1,1 @@
+"""Looking at one query: what each system of an experiment finds for it."""
