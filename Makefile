@@ -14,15 +14,16 @@ GPU ?= 0
 BIN := $(abspath $(VENV))/bin
 RUN := $(VENV)/.installed-run$(if $(filter 1,$(GPU)),-gpu)
 DEV := $(VENV)/.installed-dev
+COMMAND := $(VENV)/.installed-denseflow
 
 .PHONY: setup quickstart nfcorpus test test-slurm check format docs pins clean
 
-setup: $(RUN)
+setup: $(RUN) $(COMMAND)
 
-quickstart: $(RUN)
+quickstart: $(RUN) $(COMMAND)
 	$(BIN)/snakemake --cores $(CORES) --config experiments=[quickstart]
 
-nfcorpus: $(RUN)
+nfcorpus: $(RUN) $(COMMAND)
 	$(BIN)/snakemake --cores $(CORES) --config experiments=[nfcorpus-minilm]
 
 test: $(DEV) check
@@ -74,6 +75,11 @@ $(VENV)/.installed-run: requirements.lock requirements-pyserini.txt | $(VENV)/bi
 	rm -f $@-gpu
 	touch $@
 
-$(DEV): requirements-dev.lock $(RUN)
+# The command denseflow runs the package in place: what is pulled or edited needs no new installation.
+$(COMMAND): pyproject.toml $(RUN)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(DEV): requirements-dev.lock $(RUN) $(COMMAND)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) -r requirements-dev.lock
 	touch $@
