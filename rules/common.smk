@@ -12,6 +12,11 @@ from denseflow.report.terminal import print_tables
 from denseflow.workflow.canonical import canonical
 from denseflow.workflow.cards import card_inputs, card_options, model_cards
 from denseflow.workflow.checkpoints import checkpoint_options, checkpoint_tables
+from denseflow.workflow.data_pages import (
+    data_page_inputs,
+    data_page_options,
+    data_pages,
+)
 from denseflow.workflow.fusions import Fused
 from denseflow.workflow.gpus import gpu_limit
 from denseflow.workflow.graph import Graph

@@ -162,7 +162,14 @@ rule expected:
     input:
         report=R / "experiments/{experiment}/manifest.json",
         # A score that is off fails this step, so that it waits for all that is to be kept.
-        rest=ancient([*graph.tables(), *model_cards(graph), *crates(graph)]),
+        rest=ancient(
+            [
+                *graph.tables(),
+                *model_cards(graph),
+                *crates(graph),
+                *pages(graph),
+            ]
+        ),
     output:
         tsv=R / "experiments/{experiment}/expected.tsv",
     log:
@@ -180,3 +187,61 @@ rule expected:
         code=graph.code("expected", "report"),
     script:
         "../workflow_scripts/expected.py"
+
+
+# What there is to say of a collection before anyone trains on it: `snakemake data` makes these pages, and nothing else.
+rule data:
+    input:
+        lambda wildcards: forcing(workflow.dag, damaged, data_pages(graph)),
+    localrule: True
+
+
+rule data_facts:
+    input:
+        dataset=R / "dataset/{dataset}/manifest.json",
+    output:
+        json=R / "dataset/{dataset}/data.json",
+        manifest=R / "dataset/{dataset}/data.manifest.json",
+    log:
+        R / "logs/report/{dataset}.data.log",
+    benchmark:
+        R / "benchmarks/report/{dataset}.data.tsv"
+    conda:
+        graph.environment("report")
+    threads: 1
+    resources:
+        mem_mb=grown(4000, of_dataset("mem_mb")),
+        runtime=grown(120, of_dataset("runtime")),
+    params:
+        code=graph.code("data_facts", "report"),
+    script:
+        "../workflow_scripts/data_facts.py"
+
+
+rule data_page:
+    input:
+        lambda wildcards: data_page_inputs(
+            graph, wildcards.experiment, wildcards.dataset
+        ),
+    output:
+        html=R / "experiments/{experiment}/data/{dataset}.html",
+        md=R / "experiments/{experiment}/data/{dataset}.md",
+        json=R / "experiments/{experiment}/data/{dataset}.json",
+        manifest=R / "experiments/{experiment}/data/{dataset}.manifest.json",
+    log:
+        R / "logs/report/{experiment}.{dataset}.data_page.log",
+    benchmark:
+        R / "benchmarks/report/{experiment}.{dataset}.data_page.tsv"
+    conda:
+        graph.environment("report")
+    threads: 1
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(60),
+    params:
+        options=lambda wildcards: data_page_options(
+            graph, wildcards.experiment, wildcards.dataset
+        ),
+        code=graph.code("data_page", "report"),
+    script:
+        "../workflow_scripts/data_page.py"

@@ -21,7 +21,7 @@ SHARED_WORDS = 0.6
 """The share of two queries' different words that they have in common (Jaccard's index) from which on they are near."""
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD = rf"[{_CJK}]|[^\W{_CJK}]+"
+WORD = rf"[{_CJK}]|[^\W{_CJK}]+"
 """Letters and digits side by side; where a script has no spaces, each character."""
 _CELLS = 20_000_000
 """Pairs of queries looked at together, to bound the memory."""
@@ -46,7 +46,7 @@ def near_queries(queries: dict[str, str], training: dict[str, str]) -> Iterator[
         queries: Texts by id.
         training: Texts by id.
     """
-    vectorizer = CountVectorizer(token_pattern=_WORD, binary=True, dtype=np.int32)
+    vectorizer = CountVectorizer(token_pattern=WORD, binary=True, dtype=np.int32)
     try:
         words = vectorizer.fit_transform([*queries.values(), *training.values()])
     except ValueError:  # no text has a word

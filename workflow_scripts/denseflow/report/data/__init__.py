@@ -1,0 +1,1 @@
+"""What is in a collection, looked at before anyone trains on it."""
