@@ -97,7 +97,7 @@ def summary(numbers: Sequence[Number], confidence: float) -> list[str]:
         return ["There is no number that both folders have, so that nothing can be said."]
     differing = [number for number in numbers if number.differs]
     if not differing:
-        return [f"All {len(numbers)} numbers are identical, query by query."]
+        return [f"All {len(numbers)} numbers are identical, query by query.", *_unpaired(numbers)]
     shown = [number for number in differing if number.verdict in (BETTER, WORSE)]
     test = f"paired randomisation tests with Holm's correction, at {confidence:.0%}"
     said = [f"{len(differing)} of {len(numbers)} numbers are not the same in both."]
@@ -120,9 +120,13 @@ def summary(numbers: Sequence[Number], confidence: float) -> list[str]:
             f"Trained with one seed: {', '.join(once)}. The tests know the noise of the queries, not that of another "
             "training; several `seeds` in the experiment show how much that is."
         )
-    if any(number.only_a or number.only_b for number in numbers):
-        said.append("The two do not have the same queries: the numbers are of those that both have.")
-    return said
+    return said + _unpaired(numbers)
+
+
+def _unpaired(numbers: Sequence[Number]) -> list[str]:
+    if not any(number.only_a or number.only_b for number in numbers):
+        return []
+    return ["The two do not have the same queries: the numbers are of those that both have."]
 
 
 def _number(a: Scores, b: Scores, task: Task, system: str, confidence: float) -> Number | None:
