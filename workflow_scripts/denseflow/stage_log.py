@@ -4,7 +4,8 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, TextIO
+from pathlib import Path
+from typing import TextIO
 
 from denseflow.errors import DenseflowError
 
@@ -23,11 +24,11 @@ class Terminal(logging.StreamHandler):
         return sys.stderr
 
 
-def log_to(path: str | None, mode: Literal["w", "a"]) -> None:
-    """Send log messages and warnings to stderr and to a file, which begins anew (``w``) or goes on (``a``)."""
+def log_to(path: str | None) -> None:
+    """Send log messages and warnings to stderr and to the end of a file, to which other processes may write as well."""
     handlers: list[logging.Handler] = [Terminal()]
     if path is not None:
-        handlers.append(logging.FileHandler(path, mode=mode, encoding="utf-8"))
+        handlers.append(logging.FileHandler(path, encoding="utf-8"))
     line = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=line, datefmt="%H:%M:%S", handlers=handlers, force=True)
     logging.captureWarnings(True)
@@ -37,8 +38,9 @@ def log_to(path: str | None, mode: Literal["w", "a"]) -> None:
 
 @contextmanager
 def stage_log(path: str) -> Iterator[None]:
-    """Send log messages and warnings to stderr and to a file; turn a user's error into one message and exit code 1."""
-    log_to(path, "w")
+    """Send log messages and warnings to stderr and to a new file; a user's error becomes one message and exit code 1."""
+    Path(path).unlink(missing_ok=True)
+    log_to(path)
     try:
         yield
     except DenseflowError as error:

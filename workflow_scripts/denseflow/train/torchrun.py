@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from torch.distributed import run
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from denseflow.files import write_json
@@ -24,6 +25,8 @@ def main(folder: Path, options: list[str]) -> int:
     except ChildFailedError as error:
         codes = {str(rank): failure.exitcode for rank, failure in error.failures.items()}
         write_json(folder / EXITS.replace("*", socket.gethostname()), codes)
+        return 1
+    except SignalException:  # the processes have been told to stop as well, and say so
         return 1
     return 0
 

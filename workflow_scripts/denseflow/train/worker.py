@@ -40,7 +40,7 @@ def main(folder: Path) -> int:
         threading.Thread(target=_end_with_the_launcher, args=(folder / LOCK,), daemon=True).start()
     if rank > 0:
         _write_to(output_file(folder, rank))
-    log_to(job.log if rank == 0 else None, "a")
+    log_to(job.log if rank == 0 else None)
     try:
         processes = _join(f"cuda:{local_rank}" if job.device == "cuda" else "cpu", folder / STOP)
         module, name = job.function.split(":")
