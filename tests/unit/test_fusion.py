@@ -1,15 +1,23 @@
 """Several runs become one: by reciprocal ranks, by averages of normalised scores, with weights chosen on dev."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+from denseflow.config.registry import Registry
 from denseflow.errors import DenseflowError
 from denseflow.manifest import write_manifest
 from denseflow.run_file import read_run, write_run
 from denseflow.search.fusion import fuse, fuse_rankings
 from denseflow.search.fusion_weights import choose_weights
+from denseflow.workflow.fusions import Fused
+from denseflow.workflow.graph import Graph
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 FIRST = {"a": 9.0, "b": 5.0, "c": 1.0}
 SECOND = {"c": 0.8, "d": 0.6, "a": 0.5}
@@ -118,3 +126,18 @@ def test_tuning_on_a_split_without_judgements_is_refused(tmp_path):
             *(runs, data / "manifest.json", tmp_path),
             **{"split": "dev", "name": "w", "method": "rrf", "k": 1, "depth": 5, "measure": "RR", "steps": 2},
         )
+
+
+def test_a_fused_run_knows_which_weights_it_has(tmp_path):
+    systems = {"bm25": {"bm25": {}}, "before": {"model": "minilm-l6"}}
+    options = []
+    for split in ("dev", "train"):
+        folder = tmp_path / split
+        shutil.copytree(PROJECT / "config", folder)
+        tuned = {"fusion": {"systems": ["bm25", "before"], "method": "min_max", "tune": {"split": split}}}
+        experiment = {"evaluate_on": [{"dataset": "nfcorpus"}], "systems": {**systems, "both": tuned}}
+        (folder / "experiments" / "fused.yaml").write_text(yaml.safe_dump(experiment))
+        graph = Graph(Registry({"experiments": ["fused"]}, folder), PROJECT)
+        options.append(json.loads(Fused(graph, "fused", "both", "fused").run_options("nfcorpus", "test")))
+    assert [Path(one["chosen"]).name for one in options] == ["weights.dev.manifest.json", "weights.train.manifest.json"]
+    assert "weights" not in options[0]

@@ -49,10 +49,8 @@ class Fused:
     def run_inputs(self, dataset: str, split: str) -> dict[str, list[Path]]:
         """The manifests of the runs that are fused on a split, in order, and of the weights where they are chosen."""
         inputs = {"runs": self._manifests(dataset, split)}
-        if self._fusion.tune is not None:
-            place, dev = self.tuned_on(dataset)
-            inputs["weights"] = [self.folder(place) / f"weights.{dev}.manifest.json"]
-        return inputs
+        chosen = self._chosen_weights(dataset)
+        return inputs if chosen is None else {**inputs, "weights": [chosen]}
 
     def weights_inputs(self, dataset: str, split: str) -> dict[str, list[Path]]:
         """The manifests that weights are chosen with on a split: of the two runs, and of the collection."""
@@ -61,12 +59,13 @@ class Fused:
     def run_options(self, dataset: str, split: str) -> str:
         """What defines a run of it, but for the content of those that it is made of."""
         fusion = self._fusion
-        weights = fusion.weights or [1.0] * len(fusion.systems)
+        weights, chosen = fusion.weights or [1.0] * len(fusion.systems), self._chosen_weights(dataset)
         return canonical(
             {
                 "method": fusion.method,
                 "k": fusion.k,
-                "weights": weights if fusion.tune is None else None,
+                "weights": weights if chosen is None else None,
+                "chosen": None if chosen is None else str(chosen),
                 "runs": [str(manifest) for manifest in self._manifests(dataset, split)],
             }
         )
@@ -85,6 +84,13 @@ class Fused:
                 "runs": [str(manifest) for manifest in self._manifests(dataset, split)],
             }
         )
+
+    def _chosen_weights(self, dataset: str) -> Path | None:
+        """The manifest of the weights that were chosen for a dataset; None where the configuration gives them."""
+        if self._fusion.tune is None:
+            return None
+        place, dev = self.tuned_on(dataset)
+        return self.folder(place) / f"weights.{dev}.manifest.json"
 
     def _manifests(self, dataset: str, split: str) -> list[Path]:
         on = EvaluationSet(dataset=dataset, split=split)
