@@ -97,6 +97,38 @@ def test_what_compares_the_blocks_changes_nothing_in_the_run(tmp_path, monkeypat
     assert texts[0] == texts[1] == texts[2]
 
 
+def test_a_gpu_gets_blocks_beyond_a_shard_and_all_queries_at_once(tmp_path):
+    seen = []
+
+    def compare(queries, block, count):
+        seen.append((len(queries), len(block)))
+        return np.full((len(queries), count), 4, np.float32), np.tile(np.arange(count), (len(queries), 1))
+
+    queries = write_vectors(tmp_path, "queries.test", np.ones((3000, 4), np.float32))
+    corpus = write_vectors(tmp_path, "corpus", np.ones((90, 4), np.float32), shard=20)
+    search(
+        *(queries, corpus, tmp_path / "run.trec"),
+        **{"depth": 90, "threads": 2, "similarity": "dot", **on_device(1), "block_search": compare},
+    )
+    assert seen == [(3000, 90)]
+
+
+@pytest.mark.parametrize(
+    ("options", "results", "reason"),
+    [
+        ({"type": "ivf", "nprobe": 64}, 1064, None),
+        ({"type": "flat"}, 2049, "2049 candidates a query are asked for, and a GPU gives 2048"),
+        ({"type": "ivf", "nprobe": 4096}, 100, "`index.nprobe` is 4096, and a GPU reads 2048 lists"),
+        ({"type": "ivf_pq", "nprobe": 64, "m": 48, "bits": 8}, 1064, None),
+        ({"type": "ivf_pq", "nprobe": 64, "m": 48, "bits": 10}, 100, "codes of `m: 48` and `bits: 10` cannot be read"),
+        ({"type": "ivf_pq", "nprobe": 64, "m": 96, "bits": 8}, 100, "codes of `m: 96` and `bits: 8` cannot be read"),
+    ],
+)
+def test_what_a_gpu_cannot_do_is_known_before_it_is_asked(options, results, reason):
+    found = gpus.beyond_gpus(options, results)
+    assert found is None if reason is None else found.startswith(reason)
+
+
 @pytest.mark.cuda
 def test_a_gpu_gives_the_run_of_the_cpu(tmp_path):
     if not lease_for_faiss(1):

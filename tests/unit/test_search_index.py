@@ -218,6 +218,16 @@ def test_what_cannot_be_built_is_refused_before_training(tmp_path, options, mess
     assert not (tmp_path / "index").exists()
 
 
+def test_what_no_gpu_can_do_is_searched_on_the_cpu_with_a_word(encoded, tmp_path, caplog):
+    run, _ = searched(encoded, tmp_path, "ivf_pq")
+    queries, corpus, exact = encoded["dot"]
+    options = {"depth": DEPTH, "options": SEARCHED["ivf_pq"], "threads": 1, "gpus": 1}
+    again = tmp_path / "again.top20.trec"
+    search_index(queries, corpus, tmp_path / "index" / "manifest.json", exact, again, **options)
+    assert "codes of `m: 16` and `bits: 6` cannot be read by a GPU; searching on the CPU" in caplog.text
+    assert read_run(again) == run
+
+
 def test_an_index_of_other_vectors_and_an_altered_one_are_refused(encoded, tmp_path):
     searched(encoded, tmp_path, "sq")
     other = write_vectors(tmp_path / "other", "corpus", clustered(PASSAGES, 5), similarity="dot")

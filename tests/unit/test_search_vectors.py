@@ -30,6 +30,10 @@ def test_spans_lie_in_one_shard_each_and_cover_all_rows(vectors):
     assert list(vectors.spans(100)) == [(0, 4), (4, 8), (8, 12), (12, 15)]
 
 
+def test_ranges_are_of_one_size_whatever_the_shards(vectors):
+    assert [stop - start for start, stop in vectors.ranges(7)] == [7] * (len(vectors) // 7) + [len(vectors) % 7]
+
+
 def test_rows_are_taken_in_the_order_asked_for(vectors):
     for rows in ([14, 0, 7, 7, 3], [0, 3, 4, 4, 14], []):
         np.testing.assert_array_equal(vectors.take(np.array(rows, dtype=np.int64)), ARRAY[np.array(rows, dtype=int)])

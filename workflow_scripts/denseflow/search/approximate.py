@@ -16,7 +16,7 @@ from denseflow.progress import progress
 from denseflow.run_file import RunFile, write_run
 from denseflow.search.comparable import comparable
 from denseflow.search.flat import open_pair, refuse_depth
-from denseflow.search.gpus import on_gpus
+from denseflow.search.gpus import beyond_gpus, on_gpus
 from denseflow.search.index import FILE
 from denseflow.search.parallel import in_order, single_blas
 from denseflow.search.ranking import Ranking, ranked, score_exactly
@@ -62,7 +62,7 @@ def search_index(
         depth: Documents a query.
         options: ``ef_search`` or ``nprobe``, and ``rescore``, as in the configuration.
         threads: The ranking does not depend on it.
-        gpus: How many hold the index; 0: the CPU.
+        gpus: How many hold the index; 0: the CPU, which also takes what no GPU can do, and says so.
         tag: The run's name, its last column.
 
     Returns:
@@ -77,6 +77,9 @@ def search_index(
     refuse_depth(corpus, depth)
     if facts["inputs"]["corpus"] != sha256(corpus_manifest):
         raise DenseflowError(f"{index_manifest}: the index is of other vectors than {corpus_manifest}; build it again")
+    if gpus and (reason := beyond_gpus({**facts["options"], **options}, _asked(len(corpus), depth, options))):
+        LOG.warning("%s: %s; searching on the CPU", run, reason)
+        gpus = 0
     file = index_manifest.with_name(FILE)
     index = faiss.read_index(str(file), 0 if gpus else faiss.IO_FLAG_MMAP_IFC)
     search = _IndexSearch(index, corpus, facts, options, threads, gpus)
@@ -120,6 +123,11 @@ def search_index(
     )
 
 
+def _asked(documents: int, depth: int, options: dict[str, Any]) -> int:
+    """How many results a query the index is asked for."""
+    return min(documents, max(depth + _MARGIN, options.get("rescore") or 0))
+
+
 class _IndexSearch:
     def __init__(
         self, index: Any, corpus: Vectors, facts: dict[str, Any], options: dict[str, Any], threads: int, gpus: int
@@ -160,7 +168,7 @@ class _IndexSearch:
     def _ranked(self, queries: np.ndarray, depth: int) -> list[Ranking]:
         documents = len(self._corpus)
         rescored = min(documents, self._options.get("rescore") or 0)
-        count = min(documents, max(depth + _MARGIN, rescored))
+        count = _asked(documents, depth, self._options)
         found = self._found(queries, count)
         self._short += sum(len(rows) < min(depth, documents) for rows, _ in found)
         best = [ranked(rows, scores, self._corpus.ids, count) for rows, scores in found]

@@ -19,7 +19,9 @@ from denseflow.leases import VISIBLE, GpuFacts, assigns, find_assigned, find_har
 BLOCK_ROWS = 2**18
 """Passages compared in one piece on GPUs."""
 _MOST = 2048
-"""As many results a query as a GPU can give."""
+"""As many results a query as a GPU can give, and as many lists as it can read."""
+_PARTS = (1, 2, 3, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48)
+"""Parts of 8 bits that a product-quantised code may have there (FAISS, GpuIndexIVFPQ), by a GPU's 48 KiB of memory."""
 _ORDER = "CUDA_DEVICE_ORDER"
 _FAISS: Any = faiss  # whose types know nothing of GPUs
 
@@ -92,6 +94,22 @@ def visible_gpus(uuids: Sequence[str], environment: Mapping[str, str]) -> list[s
     names = [name.strip() for name in environment[VISIBLE].split(",") if assigns(name)]
     by_name = {**{str(place): uuid for place, uuid in enumerate(uuids)}, **{uuid: uuid for uuid in uuids}}
     return [by_name[name] for name in names if name in by_name]
+
+
+def beyond_gpus(options: Mapping[str, Any], results: int) -> str | None:
+    """What of a search in an index FAISS's GPUs cannot do; None where they can do it.
+
+    Args:
+        options: Of the index and of the search, as in the configuration.
+        results: As many as are asked for a query.
+    """
+    if results > _MOST:
+        return f"{results} candidates a query are asked for, and a GPU gives {_MOST}"
+    if options.get("nprobe", 0) > _MOST:
+        return f"`index.nprobe` is {options['nprobe']}, and a GPU reads {_MOST} lists"
+    if options["type"] == "ivf_pq" and (options["bits"] != 8 or options["m"] not in _PARTS):
+        return f"codes of `m: {options['m']}` and `bits: {options['bits']}` cannot be read by a GPU"
+    return None
 
 
 def on_gpus(index: faiss.Index, gpus: int) -> Any:

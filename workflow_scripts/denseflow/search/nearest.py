@@ -61,6 +61,8 @@ class NearestPassages:
         """
         self.corpus, self.cosine, self.threads, self.quiet = corpus, cosine, threads, quiet
         self._block_rows, self._block_search = block_rows, block_search
+        # A GPU gives the best of a block alone, and is worth its start for blocks beyond a shard and many queries.
+        self._scored_rows = block_rows if block_search is None else 1
         self._longest = 0.0
         self.zero_queries = self.zero_documents = self.unresolved = 0
         self.seconds = 0.0
@@ -72,7 +74,7 @@ class NearestPassages:
             DenseflowError: A shard is missing or altered, a vector is not finite, or an inner product may be beyond
                 float32.
         """
-        group = max(1, _CELLS // max(depth + _MARGIN, self._block_rows))
+        group = max(1, _CELLS // max(depth + _MARGIN, self._scored_rows))
         for start, vectors in queries.blocks(group):
             begun = time.perf_counter()
             refuse_not_finite(queries, vectors, start)
@@ -103,7 +105,7 @@ class NearestPassages:
         count, most = min(documents, depth + _MARGIN), min(documents, depth + _MOST_TIES)
         while len(pending):
             undecided: list[int] = []
-            for group in _groups(pending, max(1, _CELLS // max(count, self._block_rows))):
+            for group in _groups(pending, max(1, _CELLS // max(count, self._scored_rows))):
                 with single_blas():
                     lowest, rows = self._candidates(queries[group], count)
                     scores = score_exactly(queries[group], rows, self.corpus, cosine=self.cosine, threads=self.threads)
@@ -137,10 +139,11 @@ class NearestPassages:
             return piece.moved(span[0]), len(block), longest, zeros
 
         self.zero_documents = 0
-        threads = self.threads if self._block_search is None else 1
+        on_cpu = self._block_search is None
+        spans = (self.corpus.spans if on_cpu else self.corpus.ranges)(self._block_rows)
         shown = progress(f"passages searched for {len(queries)} queries", len(self.corpus))
         with nullcontext(lambda count: None) if self.quiet else shown as advance:
-            for piece, rows, longest, zeros in in_order(search, self.corpus.spans(self._block_rows), threads):
+            for piece, rows, longest, zeros in in_order(search, spans, self.threads if on_cpu else 1):
                 reservoir.add(piece)
                 self._longest = max(self._longest, longest)
                 self.zero_documents += zeros

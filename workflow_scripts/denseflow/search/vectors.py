@@ -83,8 +83,13 @@ class Vectors:
         Raises:
             DenseflowError: A shard is missing or altered.
         """
+        for start, stop in self.ranges(rows):
+            yield start, self.between(start, stop)
+
+    def ranges(self, rows: int) -> Iterator[tuple[int, int]]:
+        """Yield (first row, row after the last) of pieces of ``rows``, the last one of what is left, in order."""
         for start in range(0, len(self), rows):
-            yield start, self.between(start, min(start + rows, len(self)))
+            yield start, min(start + rows, len(self))
 
     def spans(self, rows: int) -> Iterator[tuple[int, int]]:
         """Yield (first row, row after the last) of pieces of at most ``rows`` that lie in one shard each, in order."""
