@@ -28,7 +28,7 @@ rule encode_shard:
         ),
         compile=lambda wildcards: int(graph.model_run(wildcards.model).compile),
         mem_mb=grown(8000),
-        runtime=grown(1440),
+        runtime=1440,
     params:
         options=lambda wildcards: graph.encode_options(wildcards.model),
         folder=str(R / "encode/{dataset}/{model}/{variant}"),
@@ -59,7 +59,7 @@ rule encode_corpus:
         ),
         compile=lambda wildcards: int(graph.model_run(wildcards.model).compile),
         mem_mb=grown(8000),
-        runtime=grown(1440),
+        runtime=1440,
     params:
         options=lambda wildcards: graph.encode_options(wildcards.model),
         code=graph.code("encode_corpus", "encode"),

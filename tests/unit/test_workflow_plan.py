@@ -11,7 +11,7 @@ from denseflow.config.registry import Registry
 from denseflow.config.search_index import Flat, Hnsw, IvfPq, ScalarQuantizer
 from denseflow.workflow.graph import Graph
 from denseflow.workflow.plan import Plan, Step
-from denseflow.workflow.plan_facts import collection_facts, model_facts
+from denseflow.workflow.plan_facts import Measured, collection_facts, model_facts
 from denseflow.workflow.plan_sizes import SHARD_ROWS, index_bytes, run_lines, vectors_bytes
 from denseflow.workflow.plan_table import duration, print_plan, size
 
@@ -131,6 +131,19 @@ def test_sharing_the_encoding_among_jobs_is_more_jobs_and_less_time_on_gpus(plan
     assert (one.jobs, eight.jobs) == (1, 9)
     assert eight.gpu <= one.gpu
     assert eight.bytes == one.bytes
+
+
+def test_a_speed_that_was_measured_here_counts_but_not_that_of_a_job_that_found_others_shards(planned, tmp_path):
+    graph = planned({"documents": 1000})
+    manifest = tmp_path / "results/encode/d/m/pretrained/corpus.manifest.json"
+    benchmarks = tmp_path / "results/benchmarks/encode"
+    for folder in (manifest.parent, benchmarks):
+        folder.mkdir(parents=True)
+    manifest.write_text(json.dumps({"shards": [{"rows": 500}, {"rows": 100}]}))
+    (benchmarks / "d.m.pretrained.corpus.tsv").write_text("s\tmax_rss\n6.0\t1\n")
+    assert Measured(graph).passages_a_second("m") == 100
+    (benchmarks / "d.m.pretrained.corpus.0-of-2.tsv").write_text("s\n600\n")
+    assert Measured(graph).passages_a_second("m") is None
 
 
 def test_numbers_are_printed_as_people_read_them():

@@ -185,12 +185,13 @@ class Measured:
     graph: "Graph" = field(repr=False)
 
     def passages_a_second(self, model: str) -> float | None:
-        """Of the largest collection that a model has encoded; None where it has encoded none."""
+        """Of the largest collection that a model has encoded in one job; None where it has encoded none."""
         found = []
         for manifest in sorted(self.graph.results.glob(f"encode/*/{model}/*/corpus.manifest.json")):
             dataset, _, variant = manifest.relative_to(self.graph.results / "encode").parts[:3]
-            benchmark = self.graph.results / "benchmarks" / "encode" / f"{dataset}.{model}.{variant}.corpus.tsv"
-            if benchmark.is_file():
+            folder, name = self.graph.results / "benchmarks" / "encode", f"{dataset}.{model}.{variant}.corpus"
+            benchmark = folder / f"{name}.tsv"
+            if benchmark.is_file() and not any(folder.glob(f"{name}.*-of-*.tsv")):
                 header, row = (line.split("\t") for line in benchmark.read_text().splitlines()[:2])
                 rows = sum(shard["rows"] for shard in json.loads(manifest.read_text())["shards"])
                 found.append((rows, rows / max(float(dict(zip(header, row, strict=True))["s"]), 0.1)))

@@ -58,8 +58,6 @@ def index_bytes(index: Index, rows: int, dimensions: int) -> float:
         code = index.m * index.bits / 8 if isinstance(index, IvfPq) else whole
         codebooks = 2**index.bits * whole if isinstance(index, IvfPq) else 0
         return rows * (code + 8) + lists(index, rows) * whole + codebooks
-    if isinstance(index, Flat):
-        return rows * whole
     return rows * dimensions * {"8bit": 1, "6bit": 0.75, "4bit": 0.5, "fp16": 2, "bf16": 2}[index.kind]
 
 
