@@ -38,7 +38,7 @@ def log_to(path: str | None) -> None:
 
 @contextmanager
 def stage_log(path: str) -> Iterator[None]:
-    """Send log messages and warnings to stderr and to a new file; a user's error becomes one message and exit code 1."""
+    """Send log messages and warnings to stderr and to a new file; a user's error becomes a message and exit code 1."""
     Path(path).unlink(missing_ok=True)
     log_to(path)
     try:
