@@ -43,6 +43,7 @@ def test_the_page_lists_the_queries_and_shows_one_side_by_side(server):
     assert '<a href="/?id=q1&amp;top=10">훈민정음을 반포한 해는?</a>' in get(server)
     page = get(server, id="q1")
     assert page.index("<h2>before</h2>") < page.index("<h2>after</h2>")
+    assert '<p class="query" dir="auto" lang="ko">' in page
     assert '<span class="stars">★ relevant (1)</span>' in page
     assert "✚ new, was rank 4" not in page  # all four are among the first ten
     assert '<span class="up">▲ up 3</span>' in page

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from denseflow.cli import _parser
+from denseflow.cli import parser
 from denseflow.compare.numbers import BETTER, IDENTICAL, NOISE, WORSE
 from denseflow.config.registry import Registry
 from denseflow.look.place import MOST_SYSTEMS, Place
@@ -21,7 +21,7 @@ COMMANDS = re.findall(r"^denseflow (.*)$", PAGE, re.MULTILINE)
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_commands_of_the_page_are_understood_and_name_what_the_project_has(command):
-    options = _parser().parse_args(shlex.split(command))
+    options = parser().parse_args(shlex.split(command))
     if options.command == "compare":
         return
     graph = Graph(Registry({"experiments": [options.experiment]}, PROJECT / "config"), PROJECT)
@@ -33,7 +33,7 @@ def test_the_page_shows_each_command_and_options_that_there_are():
     assert {command.split()[0] for command in COMMANDS} == {"search", "serve", "compare"}
     known = {
         option
-        for action in _parser()._subparsers._group_actions[0].choices.values()
+        for action in parser()._subparsers._group_actions[0].choices.values()
         for option in action._option_string_actions
     }
     assert set(re.findall(r"`(--[a-z-]+)`", PAGE)) <= known

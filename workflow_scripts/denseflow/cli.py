@@ -9,7 +9,7 @@ from denseflow.errors import DenseflowError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, or 1 after an error that the user is meant to read."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return {"search": _search, "serve": _serve, "compare": _compare}[options.command](options)
     except DenseflowError as error:
@@ -37,9 +37,10 @@ def _compare(options: argparse.Namespace) -> int:
     return compare(options)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="denseflow", description=__doc__, allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """What the command takes."""
+    command = argparse.ArgumentParser(prog="denseflow", description=__doc__, allow_abbrev=False)
+    commands = command.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     search = commands.add_parser("search", help="one query: the passages of before and after, side by side")
     _experiment(search)
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--experiment", metavar="NAME", help="one experiment; without it all that both have")
     compare.add_argument("--confidence", type=float, default=0.95, help="of the verdict (0.95)")
     compare.add_argument("--json", action="store_true", help="print JSON")
-    return parser
+    return command
 
 
 def _experiment(parser: argparse.ArgumentParser) -> None:

@@ -109,6 +109,7 @@ class Server(ThreadingHTTPServer):
             description=place.config.description,
             dataset=place.on.dataset,
             split=place.on.split,
+            language=place.graph.registry.datasets[place.on.dataset].language,
             asked=asked,
             tops=TOPS,
             view=view,
