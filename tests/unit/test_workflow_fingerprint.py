@@ -21,13 +21,16 @@ def project(tmp_path: Path) -> Path:
     (package / "inner" / "near.py").write_text("def f():\n    from denseflow import far\n    return far.g()\n")
     (package / "far.py").write_text('def g():\n    """Say it."""\n    return 1  # one\n')
     (package / "other.py").write_text("x = 1\n")
+    for folder in ("inner", "unused"):
+        (package / folder / "templates").mkdir(parents=True)
+        (package / folder / "templates" / "page.html").write_text("<p>\n")
     (tmp_path / "script.py").write_text("from denseflow.inner.near import f\nf()\n")
     (tmp_path / "env.yaml").write_text("dependencies: [python=3.11, {pip: [torch==2.13.0]}]\n")
     return tmp_path
 
 
 def of(project: Path) -> str:
-    for cached in (fingerprint, pins, module._module):
+    for cached in (fingerprint, pins, module._module, module._templates):
         cached.cache_clear()
     return fingerprint(project / "script.py", project / "env.yaml")
 
@@ -51,6 +54,7 @@ def test_modules_that_a_rule_does_not_use_are_left_out_with_what_only_they_reach
         ("denseflow/far.py", "return 1", "return 2"),
         ("denseflow/inner/near.py", "far.g()", "far.g() + 1"),
         ("denseflow/inner/__init__.py", "", "x = 1\n"),
+        ("denseflow/inner/templates/page.html", "<p>", "<b>"),
         ("script.py", "f()\n", "f(); f()\n"),
         ("env.yaml", "2.13.0", "2.13.1"),
     ],
@@ -69,6 +73,7 @@ def test_an_edited_module_script_or_pin_changes_the_fingerprint(project, file, o
         ("denseflow/far.py", "Say it.", "Say the number."),
         ("denseflow/far.py", "return 1", "return  1"),
         ("denseflow/other.py", "x = 1", "x = 2"),
+        ("denseflow/unused/templates/page.html", "<p>", "<b>"),
         ("env.yaml", "torch==", "torch=="),
     ],
 )

@@ -19,7 +19,7 @@ EXPERIMENT = {
     "depth": 100,
     "report": {"bootstrap_resamples": 200, "permutations": 200, "gains": 3},
 }
-TABLE = {"evaluate": 1, "report": 1, "crate": 1, "indexes": 1}
+TABLE = {"evaluate": 1, "report": 1, "report_page": 1, "crate": 1, "indexes": 1}
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_each_experiment_has_a_plan_with_all_eight_stages(project, experiment):
     planned = project.planned("--config", f"experiments=[{experiment}]")
-    optional = {"rerank", "teacher_scores", "near_twins", "expected", "crate"}
+    optional = {"rerank", "teacher_scores", "near_twins", "expected", "crate", "report_page"}
     optional |= {
         "similarity_pairs",
         "similarity",

@@ -1,6 +1,7 @@
 """The steps around the table, in a finished experiment."""
 
 import json
+import re
 
 from rocrate.rocrate import ROCrate
 
@@ -23,6 +24,25 @@ def test_a_score_that_is_not_as_expected_fails_the_workflow_and_leaves_the_resul
     workflow.edit("config/experiments/tiny.yaml", f"{found - 0.01:.4f}", f"{found:.4f}")
     workflow.make()
     assert (folder / "expected.tsv").read_text().count("\n") == 2
+
+
+def test_the_page_is_in_no_manifest_and_neither_it_nor_a_time_makes_anything_run_again(workflow):
+    results = workflow.folder / "results"
+    page = results / "experiments" / "tiny" / "report.html"
+    for manifest in [*results.rglob("*manifest.json"), results / "experiments/tiny/ro-crate-metadata.json"]:
+        assert "report.html" not in manifest.read_text()
+    for file in (results / "benchmarks").rglob("*.tsv"):
+        file.write_text(file.read_text().replace("\n", "\n1", 1))
+    page.write_text(page.read_text() + "\n")
+    assert workflow.planned() == {}
+    page.unlink()
+    assert workflow.planned() == {"report_page": 1}
+    workflow.make()
+    text = page.read_text(encoding="utf-8")
+    graph = json.loads(re.search(r'id="graph-data">(.*?)</script>', text).group(1))
+    assert [words.split(" ")[0] for words in graph["steps"]].count("encode") == 4
+    assert all(": whole, " in words for words in graph["steps"])
+    assert "config/models/tuned.yaml" in text
 
 
 def test_a_finished_experiment_has_its_table_in_every_form_its_near_twins_and_its_crate(finished):

@@ -23,7 +23,7 @@ EXPERIMENT = {
     "depth": 100,
     "report": {"bootstrap_resamples": 200, "permutations": 200, "gains": 3},
 }
-REPORT = {"evaluate": 1, "report": 1, "model_card": 1}
+REPORT = {"evaluate": 1, "report": 1, "report_page": 1, "model_card": 1, "crate": 1}
 RERANK = {"rerank": 1, **REPORT}
 
 
@@ -32,11 +32,11 @@ def test_a_reranked_system_is_a_row_of_the_table_and_reruns_as_little_as_it_can(
     workflow.write("models/reranker", RERANKER)
     workflow.write("experiments/reranking", EXPERIMENT)
     chosen = ("--config", "experiments=[reranking]")
-    assert workflow.planned(*chosen) == {"train": 1, **RERANK}
+    assert workflow.planned(*chosen) == {"train": 1, "near_twins": 1, **RERANK}
     workflow.make(*chosen)
     results = workflow.folder / "results"
     table = (results / "experiments/reranking/table.tsv").read_text().splitlines()
-    assert {line.split("\t")[2] for line in table[1:]} == {"bm25", "reranked"}
+    assert {line.split("\t")[3] for line in table[1:]} == {"bm25", "reranked"}
 
     (path,) = results.glob("search/docs/reranker/seed0/rerank5/bm25/docs/*/test.top100.trec")
     before, after = read_run(results / path.relative_to(path.parents[3])), read_run(path)

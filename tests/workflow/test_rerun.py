@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from project_copy import FILES
 
-REPORT = {"report": 1, "model_card": 1, "crate": 1}
+REPORT = {"report": 1, "report_page": 1, "model_card": 1, "crate": 1}
 EVALUATE = {"evaluate": 1, **REPORT}
 SEARCH_ONE = {"search": 1, **EVALUATE}
 SEARCH = {"search": 2, **EVALUATE}
@@ -164,6 +164,7 @@ MODULES = {
     "report/near_twins.py": {"near_twins": 1, **REPORT},
     "report/model_card.py": {"model_card": 1},
     "report/crate.py": {"crate": 1},
+    "report/page/charts.py": {"report_page": 1},
     "config/load.py": {},
     "workflow/canonical.py": {},
 }
@@ -190,6 +191,12 @@ def test_a_changed_configuration_reruns_exactly_what_depends_on_it(workflow, cas
 def test_an_edited_module_reruns_exactly_the_stages_that_use_it(workflow, module):
     append(workflow, f"{PACKAGE}/{module}", CODE)
     assert workflow.planned() == MODULES[module]
+
+
+@pytest.mark.parametrize("template", ["report.html", "page.css", "queries.js"])
+def test_an_edited_template_of_the_page_makes_the_page_again_and_nothing_else(workflow, template):
+    append(workflow, f"{PACKAGE}/report/page/templates/{template}", "\n")
+    assert workflow.planned() == {"report_page": 1}
 
 
 def test_a_comment_in_every_module_and_a_touch_of_every_file_rerun_nothing(workflow):

@@ -3,6 +3,7 @@
 Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009), as Lucene computes it.
 """
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from denseflow.files import sha256
 from denseflow.manifest import read_manifest, write_manifest
 from denseflow.progress import progress
 from denseflow.run_file import write_run
+from denseflow.search.speed import write_speed
 
 QUERIES_A_BATCH = 256
 """How many rankings Java holds at once."""
@@ -67,10 +69,12 @@ def search(
     start(memory_mb=memory_mb, threads=threads)
     counts = {"queries": len(texts), "queries_without_hits": 0, "hits": 0}
     searcher = open_searcher(index_manifest.parent, analyzer, k1, b)
+    started = time.perf_counter()
     try:
         write_run(run, _rankings(searcher, texts, depth, threads, counts), tag="bm25")
     finally:
         searcher.close()
+    write_speed(run, len(texts), time.perf_counter() - started)
     missing = counts["queries_without_hits"]
     return write_manifest(
         run.parent,

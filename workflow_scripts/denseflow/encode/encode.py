@@ -1,5 +1,6 @@
 """The encode stage: the vectors of a collection's passages, and of the queries of its splits."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from denseflow.errors import DenseflowError
 from denseflow.files import atomic_path
 from denseflow.manifest import write_manifest
 from denseflow.progress import progress
+from denseflow.search.speed import write_speed
 from denseflow.token_rows import Row, tokenize_rows
 
 PACKAGES = ("numpy", "sentence-transformers", "tokenizers", "torch", "transformers")
@@ -121,6 +123,7 @@ def encode_queries(
     job = Job(model_manifest, dataset_manifest, **how)
     precision = job.prepare()
     queries = read_queries(dataset_manifest.parent / f"queries.{split}.jsonl")
+    started = time.perf_counter()
     with progress("queries encoded", len(queries)) as advance:
         vectors = encode_texts(
             *(job.model, list(queries.values()), "query"),
@@ -128,9 +131,11 @@ def encode_queries(
             batch_tokens=job.batch_tokens,
             advance=advance,
         )
+    seconds = time.perf_counter() - started
     _refuse_not_finite(vectors, list(queries), job)
     name = f"queries.{split}"
     write_vectors(folder / f"{name}.npy", vectors)
+    write_speed(folder / f"{name}.npy", len(queries), seconds)
     _write_ids(folder / f"{name}.ids", queries)
     return write_manifest(
         folder,

@@ -1,4 +1,4 @@
-"""How quick a search was, beside its run; no manifest lists it, so that nothing is made again because of it."""
+"""How quick a search or an encoding of queries was, beside its file; no manifest lists it: nothing runs again for it."""
 
 import json
 from pathlib import Path

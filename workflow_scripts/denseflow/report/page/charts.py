@@ -16,10 +16,13 @@ _FEW = 30
 """Points of a curve that are marked each, because a line alone hardly shows them."""
 _ROOM = 1.18
 """Of the axis beyond the longest bar, for its number."""
+_PALE = 0.55
+"""The bars of a part of the queries."""
 
 
 def means_chart(rows: Sequence[Row], measure: str) -> Spec:
-    """Bars of the systems' means with their intervals; where there are, the queries without near-twins below each."""
+    """Bars of the systems' means with their intervals; where some queries have near-twins, the others' below,
+    paler."""
     data = _frame(
         {
             "system": row.system,
@@ -28,6 +31,7 @@ def means_chart(rows: Sequence[Row], measure: str) -> Spec:
             "low": row.low,
             "high": row.high,
             "end": max(row.mean, row.high) if row.high == row.high else row.mean,
+            "opacity": 1.0 if row.subset == ALL else _PALE,
             "role": "before" if row.verdict == BEFORE else "other",
         }
         for row in rows
@@ -43,13 +47,10 @@ def means_chart(rows: Sequence[Row], measure: str) -> Spec:
     base = alt.Chart(data).encode(y=place, **offset)
     tips = [alt.Tooltip(name) for name in ("system", *(["queries"] if several else []))]
     tips += [alt.Tooltip(name, format=".4f") for name in ("mean", "low", "high")]
-    faded: dict[str, Any] = {
-        "opacity": alt.Opacity("queries:N", scale=alt.Scale(domain=subsets, range=[1, 0.6]), legend=_legend())
-    }
     layers = [
         base.transform_filter(alt.datum.role == role)
         .mark_bar(style=[f"bar-{role}"])
-        .encode(x=value, tooltip=tips, **(faded if several else {}))
+        .encode(x=value, tooltip=tips, opacity=alt.Opacity("opacity:Q", scale=None, legend=None))
         for role in ("before", "other")
     ]
     layers.append(base.mark_rule(style=["interval"]).encode(x=alt.X("low:Q"), x2="high:Q", tooltip=tips))
@@ -120,27 +121,39 @@ def cost_chart(costs: Sequence[Cost], rows: Sequence[Row], measure: str, what: s
         for cost in costs
         if (row := means.get(cost.system)) is not None and (value := value_of(cost))
     ]
+    found.sort(key=lambda point: (point["cost"], point["mean"]))
     if len(found) < 2:
         return None
     data = _frame(found)
     low, high = data["cost"].min(), data["cost"].max()
     scale = alt.Scale(type="log", domain=[low / 1.6, high * 2.6], nice=False)
+    least, most = min(data["mean"].min(), data["low"].min()), max(data["mean"].max(), data["high"].max())
+    heights = alt.Scale(domain=[max(0, least - 0.1 * (most - least)), most + 0.1 * (most - least)], nice=False)
     tips = [alt.Tooltip("system"), alt.Tooltip("cost", title=title, format=",.3~r"), alt.Tooltip("mean", format=".4f")]
     axis = alt.Axis(format=",~g", tickCount=4, grid=False)
     base = alt.Chart(data).encode(
         x=alt.X("cost:Q", title=title, scale=scale, axis=axis),
-        y=alt.Y("mean:Q", title=measure, scale=alt.Scale(zero=False, padding=14)),
+        y=alt.Y("mean:Q", title=measure, scale=heights),
         tooltip=tips,
     )
     intervals = base.mark_rule(style=["interval"], opacity=0.55).encode(y=alt.Y("low:Q", title=measure), y2="high:Q")
     points = base.mark_point(filled=True, size=90, opacity=1)
-    names = base.mark_text(align="left", dx=9, style=["number"]).encode(text="system:N")
-    return _spec(alt.layer(intervals, points, names), f"{measure} against {title}", 220)
+    # Of neighbours one name stands a little higher and one a little lower, so that both can be read.
+    data["lower"] = [place % 2 for place in range(len(data))]
+    names = [
+        base.transform_filter(alt.datum.lower == lower)
+        .mark_text(align="left", dx=8, dy=14 * lower - 7, style=["number"])
+        .encode(text="system:N")
+        for lower in (0, 1)
+    ]
+    return _spec(alt.layer(intervals, points, *names), f"{measure} against {title}", 220)
 
 
 def ranks_chart(histogram: Mapping[str, int]) -> Spec:
     """How many negatives come from which ranks."""
-    data = _frame({"ranks": ranks, "negatives": count} for ranks, count in histogram.items())
+    # JSON with sorted keys has 11-20 before 6-10.
+    ranges = sorted(histogram, key=lambda ranks: int(ranks.partition("-")[0]))
+    data = _frame({"ranks": ranks, "negatives": histogram[ranks]} for ranks in ranges)
     chart = (
         alt.Chart(data)
         .mark_bar(style=["bar-other"])

@@ -184,7 +184,7 @@ def _provenance(sources: Sources, steps: Sequence[Step]) -> dict[str, Any]:
             versions.setdefault(package, set()).add(version)
     seeds = {step.name: step.facts["seed"] for step in steps if step.facts.get("seed") is not None}
     return {
-        "commit": commit(sources.base) or "the workflow's folder is no Git repository",
+        "commit": commit(sources.base),
         "machine": machine(),
         "versions": {package: ", ".join(sorted(found)) for package, found in sorted(versions.items())},
         "seeds": seeds,

@@ -129,20 +129,26 @@ function openQuery(id) {
   item.scrollIntoView({ block: "start" });
 }
 
-async function drawChanges() {
-  const found = rows().sort(ORDERS.gained).map((row, at) => ({
+function sortedChanges() {
+  return rows().sort(ORDERS.gained).map((row, at) => ({
     from: at, to: at + 1, id: row.id, query: row.text || row.id, difference: row.difference, sign: row.difference < 0 ? "lost" : "gained",
   }));
-  const spec = structuredClone(changesSpec);
+}
+
+function drawChanges() {
+  const spec = structuredClone(changesSpec), found = sortedChanges();
   spec.data = { values: found };
   spec.encoding.color.scale.range = [colour("good"), colour("bad")];
   spec.encoding.x.scale = { domain: [0, found.length], nice: false };
-  const view = await draw(field("chart"), spec);
-  field("chart").onclick = (event) => {
-    const left = event.clientX - field("chart").querySelector("svg").getBoundingClientRect().left - view.origin()[0];
-    const at = Math.floor(view.scale("x").invert(left));
-    if (found[at]) openQuery(found[at].id);
-  };
+  return draw(field("chart"), spec);
+}
+
+function changeChosen(event) {
+  const view = views.get(field("chart")), found = sortedChanges();
+  if (!view) return;
+  const left = event.clientX - field("chart").querySelector("svg").getBoundingClientRect().left - view.origin()[0];
+  const at = Math.floor(view.scale("x").invert(left));
+  openQuery(found[Math.min(found.length - 1, Math.max(0, at))].id);
 }
 
 options(field("place"), data.places.map((of, at) => [String(at), `${of.dataset} ${of.split}`]), "0");
@@ -151,6 +157,7 @@ if (data.places.length) {
   field("place").addEventListener("change", fillSystems);
   for (const name of ["place", "measure", "from", "to"]) field(name).addEventListener("change", () => { shown = AT_ONCE; changed(); });
   for (const name of ["search", "order"]) field(name).addEventListener("input", () => { shown = AT_ONCE; list(); });
+  field("chart").addEventListener("click", changeChosen);
   field("more").addEventListener("click", () => { shown += AT_ONCE; list(); });
   changed();
   drawWhenNear(field("chart"), drawChanges);
