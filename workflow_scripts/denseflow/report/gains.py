@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from denseflow.collection import Qrels, read_corpus, read_qrels, read_queries
 from denseflow.report.scores import Scores, Task
-from denseflow.run_file import read_run
+from denseflow.run_file import RunFile
 
 GAINED, LOST = "gained", "lost"
 _PASSAGES = 3
@@ -140,7 +140,8 @@ def _with_texts(
 
 
 def _top(run: Path, wanted: set[str]) -> dict[str, list[str]]:
-    return {query: list(ranking)[:_LOOK] for query, ranking in read_run(run).items() if query in wanted}
+    ranked = RunFile(run)
+    return {query: list(ranked.ranking(query))[:_LOOK] for query in sorted(wanted)}
 
 
 def _relevant(qrels: Qrels, query_id: str, document_id: str) -> bool:
