@@ -1,6 +1,7 @@
 """What the plan knows beforehand: sizes, shapes and counts."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from denseflow.workflow.graph import Graph
 from denseflow.workflow.plan import Plan, Step
 from denseflow.workflow.plan_facts import Measured, collection_facts, model_facts
 from denseflow.workflow.plan_sizes import SHARD_ROWS, index_bytes, run_lines, vectors_bytes
+from denseflow.workflow.plan_speeds import THREADS
 from denseflow.workflow.plan_table import duration, print_plan, size
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -144,6 +146,18 @@ def test_a_speed_that_was_measured_here_counts_but_not_that_of_a_job_that_found_
     assert Measured(graph).passages_a_second("m") == 100
     (benchmarks / "d.m.pretrained.corpus.0-of-2.tsv").write_text("s\n600\n")
     assert Measured(graph).passages_a_second("m") is None
+
+
+def test_a_job_has_as_many_threads_as_its_rule_says():
+    text = "".join(path.read_text() for path in sorted((PROJECT / "rules").glob("*.smk")))
+    threads = dict(re.findall(r"^rule (\w+):.*?^    threads:(.*?)^    \w+:", text, re.MULTILINE | re.DOTALL))
+    assert {rule: max(map(int, re.findall(r"\b\d\b", threads[rule]))) for rule in THREADS} == THREADS
+
+
+def test_more_cores_than_a_job_has_threads_make_it_no_quicker(planned):
+    graph = planned({"documents": 10**7})
+    few, many = (Plan(graph, cores).steps() for cores in (8, 64))
+    assert [step.cpu for step in few] == [step.cpu for step in many]
 
 
 def test_numbers_are_printed_as_people_read_them():

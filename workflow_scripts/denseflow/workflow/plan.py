@@ -85,10 +85,16 @@ class Plan:
         yield (
             f"elsewhere {assumed.CPU_FLOPS / 1e9:.0f} GFLOPS a core ({self._cores} cores) and "
             f"{assumed.GPU_FLOPS['bf16'] / 1e12:.0f} TFLOPS a GPU in bf16 or fp16, "
-            f"{assumed.GPU_FLOPS['fp32'] / 1e12:.0f} in fp32: your machine may well be twice as fast, or half"
+            f"{assumed.GPU_FLOPS['fp32'] / 1e12:.0f} in fp32: your machine may well be twice as fast, or half; a job "
+            "has no more threads than its rule or the model's run.threads says, and what runs side by side is added up"
         )
 
     # The walk, from the tables back to the sources.
+
+    def _threads(self, rule: str, model: str | None = None) -> int:
+        """The threads of a job."""
+        given = None if model is None else self._graph.model_run(model).threads
+        return min(self._cores, given or assumed.THREADS[rule])
 
     def _add(self, key: Path, step: Step) -> None:
         self._steps.setdefault(str(key), step)
@@ -167,9 +173,10 @@ class Plan:
         if facts.documents is not None:
             queries = facts.asked(split)
             size = facts.documents * facts.document_bytes * assumed.LUCENE
-            seconds = facts.documents / (assumed.INDEXED * min(self._cores, max(1, facts.documents // 100_000)))
+            large = (self._graph.registry.datasets[dataset].documents or 0) > 100_000
+            seconds = facts.documents / (assumed.INDEXED * (self._threads("bm25_index") if large else 1))
             found = run_bytes(queries, depth, facts.documents, facts.id_bytes)
-            asking = queries * assumed.BM25_QUERY * max(facts.documents / 1e6, 0.01) / self._cores
+            asking = queries * assumed.BM25_QUERY * max(facts.documents / 1e6, 0.01) / self._threads("bm25_search")
         made = (index / "manifest.json").is_file()
         self._add(index, Step("bm25", f"{dataset}: index", made, 1, size, memory + assumed.PYTHON_MB, seconds, seconds))
         what = f"{dataset} {split}: run, {depth} deep"
@@ -192,7 +199,7 @@ class Plan:
         index, queries = system.index, self._dataset(on.dataset).asked(on.split)
         built = manifest.parent.parent / "index" / index.built(system.dimensions) / "manifest.json"
         size = index_bytes(index, documents, width)
-        making = index_operations(index, documents, width) / (assumed.SEARCH_FLOPS["cpu"] * self._cores)
+        making = index_operations(index, documents, width) / (assumed.SEARCH_FLOPS["cpu"] * self._threads("index"))
         making = documents * assumed.GRAPH_INSERTION if isinstance(index, Hnsw) else making
         memory = assumed.PYTHON_MB + 300 + size / MB
         what = f"{on.dataset}: {system.model} {self._graph.variant(system.model, variant)}, {index.type}"
@@ -201,7 +208,7 @@ class Plan:
             built,
             Step("search", f"{what}: index", built.is_file(), 1, size, memory + sample, making, making),
         )
-        seconds = queries * assumed.INDEX_QUERY / self._cores
+        seconds = queries * assumed.INDEX_QUERY / self._threads("search_index")
         what = f"{what}, {on.split}"
         run = run_bytes(queries, depth, documents, self._dataset(on.dataset).id_bytes)
         self._add(manifest, Step("search", what, manifest.is_file(), 1, run, memory, seconds, seconds))
@@ -218,7 +225,7 @@ class Plan:
         width = cut or model_facts(self._graph, model).dimensions
         operations = 2.0 * queries * facts.documents * width
         gpus = self._graph.registry.datasets[dataset].run.search_gpus
-        cpu = operations / (assumed.SEARCH_FLOPS["cpu"] * self._cores)
+        cpu = operations / (assumed.SEARCH_FLOPS["cpu"] * self._threads("search"))
         self._add(
             manifest,
             Step(
@@ -251,7 +258,7 @@ class Plan:
                 *("search", f"{on.dataset} {on.split}: {model}, {depth} reranked", manifest.is_file(), 1),
                 bytes=run_bytes(queries, run_depth, facts.documents or run_depth, facts.id_bytes),
                 memory_mb=assumed.TORCH_MB + 2 * shape.bytes / MB,
-                cpu=operations / (assumed.CPU_FLOPS * self._cores),
+                cpu=operations / (assumed.CPU_FLOPS * self._threads("encode_corpus", model)),
                 gpu=operations / assumed.GPU_FLOPS["fp32"],
             ),
         )
@@ -299,10 +306,11 @@ class Plan:
         measured = self._measured.passages_a_second(model)
         if measured is not None:
             return texts / measured, texts / measured
-        operations, least = texts * shape.operations(tokens), texts / (assumed.TEXTS * self._cores)
-        cpu = operations / (assumed.CPU_FLOPS * self._cores)
+        threads = self._threads("encode_corpus", model)
+        operations, least = texts * shape.operations(tokens), texts / (assumed.TEXTS * threads)
+        cpu = operations / (assumed.CPU_FLOPS * threads)
         gpu = operations / (assumed.GPU_FLOPS[precision] * jobs)
-        return max(cpu, least), max(gpu, least)
+        return max(cpu, least), max(gpu, least / min(jobs, self._cores // threads or 1))
 
     def _model(self, name: str, variant: str) -> None:
         model, manifest = self._graph.registry.models[name], self._graph.model(name, variant)
@@ -327,7 +335,7 @@ class Plan:
             passage = min(length or 80, model.contract.passage_max_length or 512)
             operations = shape.operations(passage) * (1 + recipe.negatives_per_query) + shape.operations(12)
             total = 3.0 * steps * recipe.batch_size * recipe.accumulation * operations
-            cpu = total / (assumed.CPU_FLOPS * self._cores)
+            cpu = total / (assumed.CPU_FLOPS * self._threads("train", name))
             gpu = total / (assumed.GPU_FLOPS[recipe.precision] * model.run.gpus)
         self._add(
             manifest,

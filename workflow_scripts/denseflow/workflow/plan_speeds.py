@@ -4,6 +4,16 @@ The speeds of the stages that use no model were measured by benchmarks/large.py 
 those of models are products of matrices, counted, at a rate that ordinary hardware reaches.
 """
 
+THREADS = {
+    "bm25_index": 4,
+    "bm25_search": 4,
+    "encode_corpus": 8,
+    "train": 8,
+    "search": 4,
+    "index": 8,
+    "search_index": 4,
+}
+"""Threads of a job of a rule at most, as in rules/; of those that have a model its `run.threads` counts."""
 CPU_FLOPS = 40e9
 """Operations a second and core in an encoder, float32."""
 GPU_FLOPS = {"fp32": 10e12, "bf16": 40e12, "fp16": 40e12}
