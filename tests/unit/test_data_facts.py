@@ -14,7 +14,7 @@ from denseflow.report.data import histogram, passages, splits
 from denseflow.report.data.facts import FILE, MANIFEST, read_facts, write_facts
 from denseflow.report.data.histogram import Bar
 from denseflow.report.data.languages import languages
-from denseflow.report.data.near_pairs import different_words, near_pairs, near_texts
+from denseflow.report.data.near_pairs import different_words, different_words_or_bigrams, near_pairs, near_texts
 from denseflow.report.data.passages import passage_facts
 from denseflow.report.data.sampling import sampled, sampled_rows
 from denseflow.report.data.splits import Split, between, ordered, split_facts
@@ -167,7 +167,8 @@ def test_no_near_pair_is_missed(share):
 def test_words_are_compared_without_case_and_marks_and_by_character_where_there_are_no_spaces():
     assert different_words("The cat, the CAT!") == {"the", "cat"}
     assert different_words("富士山 is high") == {"富", "士", "山", "is", "high"}
-    assert near_texts(["?", "!", "富士山の高さ", "富士山の高さは"], 0.8, 3).texts == 2
+    assert different_words_or_bigrams("富士山 is High, 山") == {"富士", "士山", "is", "high", "山"}
+    assert near_texts(map(different_words, ["?", "!", "富士山の高さ", "富士山の高さは"]), 0.8, 3).texts == 2
 
 
 def test_languages_and_scripts_are_told_and_short_texts_are_not_guessed():

@@ -20,8 +20,8 @@ from denseflow.report.near_twins_file import FILE, HEADER, MANIFEST
 SHARED_WORDS = 0.6
 """The share of two queries' different words that they have in common (Jaccard's index) from which on they are near."""
 
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-WORD = rf"[{_CJK}]|[^\W{_CJK}]+"
+CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+WORD = rf"[{CJK}]|[^\W{CJK}]+"
 """Letters and digits side by side; where a script has no spaces, each character."""
 _CELLS = 20_000_000
 """Pairs of queries looked at together, to bound the memory."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from denseflow.report.page.charts import Spec, _spec
+from denseflow.report.page.charts import Spec, fitted
 
 
 def counts_chart(bars: Sequence[tuple[str, int]], title: str, of: str) -> Spec:
@@ -20,7 +20,7 @@ def counts_chart(bars: Sequence[tuple[str, int]], title: str, of: str) -> Spec:
             tooltip=[alt.Tooltip("bar", title=title), alt.Tooltip("count", title=of, format=",")],
         )
     )
-    return _spec(chart, f"{of} by {title}", 150)
+    return fitted(chart, f"{of} by {title}", 150)
 
 
 def lengths_chart(bars: Sequence[tuple[int, int, int]], title: str, of: str, limit: int | None = None) -> Spec:
@@ -50,7 +50,7 @@ def lengths_chart(bars: Sequence[tuple[int, int, int]], title: str, of: str, lim
     end = bars[-1][0] + width
     if limit is not None and limit + 1 < end:
         layers.append(alt.Chart(pd.DataFrame([{"limit": limit + 1}])).mark_rule(style=["interval"]).encode(x="limit:Q"))
-    return _spec(alt.layer(*layers), f"{of} by {title}", 150)
+    return fitted(alt.layer(*layers), f"{of} by {title}", 150)
 
 
 def _counts(most: int) -> alt.Axis:

@@ -16,7 +16,14 @@ SHOWN = 6
 """Languages and scripts that are listed; the others are one."""
 
 OTHERS = "others"
-_SCRIPTS = {"CJK": "Han", "MICRO": "Greek", "HALFWIDTH": "Katakana", "FULLWIDTH": "Latin"}
+_SCRIPTS = {
+    "CJK": "Han",
+    "IDEOGRAPHIC": "Han",
+    "MICRO": "Greek",
+    "KATAKANA-HIRAGANA": "Katakana",
+    "HALFWIDTH": "Katakana",
+    "FULLWIDTH": "Latin",
+}
 
 
 def languages(texts: Iterable[str]) -> dict[str, Any]:

@@ -8,19 +8,20 @@ Ma and Srikant, 2007). So only texts that share a rare word are compared, and no
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 
-from denseflow.report.near_twins import WORD
+from denseflow.report.near_twins import CJK, WORD
 
 _ROWS = 256
 """Texts whose candidates are looked for together, to bound the memory."""
 _CHECKED = 100_000
 """Candidates compared together."""
 _FIND = re.compile(WORD)
+_RUNS = re.compile(rf"[{CJK}]+|[^\W{CJK}]+")
 
 
 class NearPair(NamedTuple):
@@ -50,11 +51,21 @@ def different_words(text: str) -> frozenset[str]:
     return frozenset(_FIND.findall(text.casefold()))
 
 
-def near_texts(texts: Sequence[str], share: float, examples: int) -> NearTexts:
-    """Which texts have nearly the same words as another of them; texts without a word are near to none."""
+def different_words_or_bigrams(text: str) -> frozenset[str]:
+    """The same for long texts: where a script has no spaces, each two neighbours, since long texts share characters."""
+    return frozenset(piece for run in _RUNS.findall(text.casefold()) for piece in _pieces(run))
+
+
+def _pieces(run: str) -> list[str]:
+    if _FIND.match(run).end() == len(run):  # type: ignore[union-attr]
+        return [run]
+    return [run[place : place + 2] for place in range(len(run) - 1)]
+
+
+def near_texts(texts: Iterable[frozenset[str]], share: float, examples: int) -> NearTexts:
+    """Which texts, given as their different words, are near to another of them; those without a word are to none."""
     places: dict[frozenset[str], list[int]] = {}
-    for place, text in enumerate(texts):
-        words = different_words(text)
+    for place, words in enumerate(texts):
         if words:
             places.setdefault(words, []).append(place)
     same = list(places.values())

@@ -14,7 +14,7 @@ from denseflow.negatives.same_text import KEY_BYTES, text_key
 from denseflow.progress import counted
 from denseflow.report.data.histogram import of_lengths
 from denseflow.report.data.languages import languages
-from denseflow.report.data.near_pairs import near_texts
+from denseflow.report.data.near_pairs import different_words_or_bigrams, near_texts
 from denseflow.report.data.sampling import sampled_rows
 
 NEAR_LOOKED_AT = 50_000
@@ -64,7 +64,7 @@ def passage_facts(corpus: Path, count: int, judged: Set[str]) -> tuple[dict[str,
             ids.append(document.id)
             next_chosen = next(wanted, -1)
     repeated, groups = _repeated(keys, rows_of_keys)
-    near = near_texts(texts, NEAR_DUPLICATE, EXAMPLES)
+    near = near_texts(map(different_words_or_bigrams, texts), NEAR_DUPLICATE, EXAMPLES)
     facts = {
         "count": count,
         "empty": empty,

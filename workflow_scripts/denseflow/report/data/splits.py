@@ -10,7 +10,7 @@ from denseflow.collection import Qrels, read_qrels, read_queries
 from denseflow.dataset.lengths import Lengths
 from denseflow.report.data.histogram import of_counts
 from denseflow.report.data.languages import languages
-from denseflow.report.data.near_pairs import near_texts
+from denseflow.report.data.near_pairs import different_words, near_texts
 from denseflow.report.data.passages import EXAMPLES, LANGUAGE_LOOKED_AT, SHOWN, length_facts
 from denseflow.report.data.sampling import sampled, sampled_rows
 from denseflow.report.near_twins import SHARED_WORDS, near_queries
@@ -51,7 +51,7 @@ def split_facts(split: Split, missing: Set[str]) -> dict[str, Any]:
         lengths.add(text)
     relevant = {query_id: len(split.relevant(query_id)) for query_id in split.qrels}
     looked_at = [texts[row] for row in sampled_rows(len(texts), NEAR_LOOKED_AT)]
-    near = near_texts(looked_at, SHARED_WORDS, EXAMPLES)
+    near = near_texts(map(different_words, looked_at), SHARED_WORDS, EXAMPLES)
     levels = Counter(level for judged in split.qrels.values() for level in judged.values())
     most = sorted(relevant, key=lambda query_id: (-relevant[query_id], query_id))[:MOST_JUDGED]
     unknown = {document_id for judged in split.qrels.values() for document_id in judged} & missing

@@ -129,7 +129,7 @@ def notes(content: Mapping[str, Any]) -> list[str]:
         "The same text: equal but for case and spaces; of a passage with a title and a text, the text counts.",
         f"Nearly the same words: at least {share(near['shared_words'], 1)} of two passages' different words are in "
         f"both (Jaccard's index), {share(of_queries['shared_words'], 1)} of two queries'; where a script has no "
-        "spaces, its characters are the words.",
+        "spaces, characters are the words of queries, and each two neighbours those of passages.",
         "A near-twin has nearly the same words as a query of the other split, and a relevant passage in common.",
         "Where fewer texts were looked at than there are, they were drawn at random, the same ones each time. Nearly "
         "repeated texts are then found only where both were drawn, so that there are more.",

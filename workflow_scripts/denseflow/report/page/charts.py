@@ -59,7 +59,7 @@ def means_chart(rows: Sequence[Row], measure: str) -> Spec:
             x=alt.X("end:Q"), text=alt.Text("mean:Q", format=".4f")
         )
     )
-    return _spec(
+    return fitted(
         alt.layer(*layers),
         f"{measure} of each system with its interval",
         data["system"].nunique() * (44 if several else 32),
@@ -80,7 +80,7 @@ def changes_chart() -> Spec:
             tooltip=[alt.Tooltip("query:N"), alt.Tooltip("difference:Q", format="+.4f")],
         )
     )
-    return _spec(chart, "Difference of each query, sorted", 190)
+    return fitted(chart, "Difference of each query, sorted", 190)
 
 
 def curve_chart(curves: Sequence[Curve]) -> Spec:
@@ -101,7 +101,7 @@ def curve_chart(curves: Sequence[Curve]) -> Spec:
             **colour,
         )
     )
-    return _spec(chart, f"{curves[0].name} over the training steps", 180)
+    return fitted(chart, f"{curves[0].name} over the training steps", 180)
 
 
 COSTS: Mapping[str, tuple[str, Callable[[Cost], float | None]]] = {
@@ -146,7 +146,7 @@ def cost_chart(costs: Sequence[Cost], rows: Sequence[Row], measure: str, what: s
         .encode(text="system:N")
         for lower in (0, 1)
     ]
-    return _spec(alt.layer(intervals, points, *names), f"{measure} against {title}", 220)
+    return fitted(alt.layer(intervals, points, *names), f"{measure} against {title}", 220)
 
 
 def ranks_chart(histogram: Mapping[str, int]) -> Spec:
@@ -163,7 +163,7 @@ def ranks_chart(histogram: Mapping[str, int]) -> Spec:
             tooltip=[alt.Tooltip("ranks"), alt.Tooltip("negatives", format=",")],
         )
     )
-    return _spec(chart, "From which ranks the negatives come", 170)
+    return fitted(chart, "From which ranks the negatives come", 170)
 
 
 def _legend() -> alt.Legend:
@@ -174,7 +174,7 @@ def _frame(rows: Any) -> pd.DataFrame:
     return pd.DataFrame(list(rows))
 
 
-def _spec(chart: Any, description: str, height: int) -> Spec:
+def fitted(chart: Any, description: str, height: int) -> Spec:
     """The chart as wide as its place, without Altair's own colours and fonts."""
     made = chart.properties(width="container", height=height, description=description)
     spec = made.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding")).to_dict()
