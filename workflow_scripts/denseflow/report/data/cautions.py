@@ -173,8 +173,8 @@ def _split(name: str, split: dict[str, Any]) -> Iterator[Caution]:
     if split["mean_relevant"] < SPARSE:
         yield Caution(
             f"in {name}, a query has {split['mean_relevant']:g} relevant passages on average",
-            "others are likely relevant and not judged: a mined negative may be one of them, so look at the negatives' "
-            "audit, and leave out candidates that score near the positive",
+            "others are likely relevant and not judged: a system that finds them scores too low, and a mined negative "
+            "may be one of them, so look at the negatives' audit, and leave out candidates that score near the positive",
         )
 
 
