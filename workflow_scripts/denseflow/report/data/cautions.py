@@ -174,7 +174,7 @@ def _split(name: str, split: dict[str, Any]) -> Iterator[Caution]:
         yield Caution(
             f"in {name}, a query has {split['mean_relevant']:g} relevant passages on average",
             "others are likely relevant and not judged: a system that finds them scores too low, and a mined negative "
-            "may be one of them, so look at the negatives' audit, and leave out candidates that score near the positive",
+            "may be one of them: look at the negatives' audit, and leave out candidates that score near the positive",
         )
 
 
