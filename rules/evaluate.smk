@@ -86,7 +86,14 @@ rule similarity_table:
             workflow.dag, damaged, score_manifests(graph, wildcards.experiment)
         ),
     output:
-        table=multiext(str(R / "experiments/{experiment}/similarity"), ".tsv", ".md"),
+        tsv=R / "experiments/{experiment}/similarity.tsv",
+        md=report(
+            R / "experiments/{experiment}/similarity.md",
+            caption="captions/similarity.rst",
+            category="Experiments",
+            subcategory="{experiment}",
+            labels={"what": "similarity of sentences"},
+        ),
         manifest=R / "experiments/{experiment}/similarity.manifest.json",
     log:
         R / "logs/report/{experiment}.similarity.log",

@@ -2,7 +2,13 @@ rule near_twins:
     input:
         lambda wildcards: near_twins_inputs(graph, wildcards.experiment),
     output:
-        tsv=R / "experiments/{experiment}/near_twins.tsv",
+        tsv=report(
+            R / "experiments/{experiment}/near_twins.tsv",
+            caption="captions/near_twins.rst",
+            category="Experiments",
+            subcategory="{experiment}",
+            labels={"what": "near-twins in training"},
+        ),
         manifest=R / "experiments/{experiment}/near_twins.manifest.json",
     log:
         R / "logs/report/{experiment}.near_twins.log",
@@ -30,15 +36,24 @@ rule report:
         near_twins=lambda wildcards: near_twins(graph, wildcards.experiment),
     output:
         table=multiext(
-            str(R / "experiments/{experiment}/table"),
-            ".tsv",
-            ".csv",
-            ".json",
-            ".tex",
-            ".md",
+            str(R / "experiments/{experiment}/table"), ".tsv", ".json", ".tex", ".md"
+        ),
+        csv=report(
+            R / "experiments/{experiment}/table.csv",
+            caption="captions/table.rst",
+            category="Experiments",
+            subcategory="{experiment}",
+            labels={"what": "table"},
         ),
         json=R / "experiments/{experiment}/report.json",
-        gains=multiext(str(R / "experiments/{experiment}/gains"), ".tsv", ".md"),
+        gains_tsv=R / "experiments/{experiment}/gains.tsv",
+        gains=report(
+            R / "experiments/{experiment}/gains.md",
+            caption="captions/gains.rst",
+            category="Experiments",
+            subcategory="{experiment}",
+            labels={"what": "queries that changed most"},
+        ),
         manifest=R / "experiments/{experiment}/manifest.json",
     log:
         R / "logs/report/{experiment}.log",
@@ -63,7 +78,13 @@ rule report_page:
         report=R / "experiments/{experiment}/manifest.json",
         tables=lambda wildcards: page_tables(graph, wildcards.experiment),
     output:
-        R / "experiments/{experiment}/report.html",
+        report(
+            R / "experiments/{experiment}/report.html",
+            caption="captions/page.rst",
+            category="Experiments",
+            subcategory="{experiment}",
+            labels={"what": "page"},
+        ),
     log:
         R / "logs/report/{experiment}.page.log",
     benchmark:
@@ -87,7 +108,13 @@ rule indexes:
         lambda wildcards: index_table_inputs(graph, wildcards.experiment),
     output:
         tsv=R / "experiments/{experiment}/indexes.tsv",
-        md=R / "experiments/{experiment}/indexes.md",
+        md=report(
+            R / "experiments/{experiment}/indexes.md",
+            caption="captions/indexes.rst",
+            category="Experiments",
+            subcategory="{experiment}",
+            labels={"what": "searches of vectors"},
+        ),
     log:
         R / "logs/report/{experiment}.indexes.log",
     benchmark:
@@ -113,7 +140,13 @@ rule model_card:
             )
         ),
     output:
-        card=R / "train/{model}/seed{seed}/model-card.{experiment}.md",
+        card=report(
+            R / "train/{model}/seed{seed}/model-card.{experiment}.md",
+            caption="captions/model_card.rst",
+            category="Training",
+            subcategory="{model}",
+            labels={"seed": "{seed}", "what": "model card"},
+        ),
     log:
         R / "logs/report/{model}.seed{seed}.{experiment}.card.log",
     benchmark:
@@ -224,7 +257,13 @@ rule data_page:
             graph, wildcards.experiment, wildcards.dataset
         ),
     output:
-        html=R / "experiments/{experiment}/data/{dataset}.html",
+        html=report(
+            R / "experiments/{experiment}/data/{dataset}.html",
+            caption="captions/data_page.rst",
+            category="Data",
+            subcategory="{experiment}",
+            labels={"dataset": "{dataset}"},
+        ),
         md=R / "experiments/{experiment}/data/{dataset}.md",
         json=R / "experiments/{experiment}/data/{dataset}.json",
         manifest=R / "experiments/{experiment}/data/{dataset}.manifest.json",

@@ -30,7 +30,14 @@ rule train:
     output:
         settings=R / "train/{model}/seed{seed}/model/config_sentence_transformers.json",
         history=R / "train/{model}/seed{seed}/log.jsonl",
-        curves=multiext(str(R / "train/{model}/seed{seed}/curves"), ".tsv", ".svg"),
+        curves=R / "train/{model}/seed{seed}/curves.tsv",
+        picture=report(
+            R / "train/{model}/seed{seed}/curves.svg",
+            caption="captions/curves.rst",
+            category="Training",
+            subcategory="{model}",
+            labels={"seed": "{seed}", "what": "curves"},
+        ),
         preflight=R / "train/{model}/seed{seed}/preflight.json",
         manifest=R / "train/{model}/seed{seed}/manifest.json",
     log:

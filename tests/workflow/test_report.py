@@ -45,6 +45,26 @@ def test_the_page_is_in_no_manifest_and_neither_it_nor_a_time_makes_anything_run
     assert "config/models/tuned.yaml" in text
 
 
+def test_snakemakes_own_report_holds_the_results_with_captions_by_category(finished, tmp_path):
+    finished.make("--report", str(tmp_path / "snakemake.html"))
+    text = (tmp_path / "snakemake.html").read_text(encoding="utf-8")
+    assert "What fine-tuning changed in dense retrievers" in text
+    results, categories = (
+        json.JSONDecoder().raw_decode(text, text.index(f"var {name} = {{") + len(f"var {name} = "))[0]
+        for name in ("results", "categories")
+    )
+    names = {one["name"]: one["caption"] for one in results.values()}
+    assert set(names) == {
+        *("report.html", "table.csv", "gains.md", "near_twins.tsv", "curves.svg", "model-card.tiny.md"),
+    }
+    assert "corrected p-values and a verdict" in names["table.csv"]
+    assert all(names.values())
+    assert {category: set(of) for category, of in categories.items()} == {
+        "Experiments": {"tiny"},
+        "Training": {"tuned"},
+    }
+
+
 def test_a_finished_experiment_has_its_table_in_every_form_its_near_twins_and_its_crate(finished):
     folder = finished.folder / "results" / "experiments" / "tiny"
     rows = list(read_rows(folder / "table.tsv"))
