@@ -1,4 +1,4 @@
-"""How quick a search or an encoding of queries was, beside its file. No manifest lists it, and nothing reruns for it."""
+"""How quick a search or an encoding of queries was, beside its file; no manifest lists it, and nothing runs for it."""
 
 import json
 from pathlib import Path
