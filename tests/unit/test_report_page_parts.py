@@ -5,13 +5,14 @@ import json
 import pytest
 from page_results import DEPTH, QUERIES, PageResults
 
-from denseflow.report.page import charts, forms
+from denseflow.report.page import charts, forms, queries
 from denseflow.report.page.costs import find_costs
 from denseflow.report.page.queries import TOP, query_data
 from denseflow.report.page.steps import ancestors, direct_links, layers, read_steps
 from denseflow.report.page.training import MOST_POINTS, read_curves
 from denseflow.report.page.usage import CPU_WATTS, GPU_WATTS, MEMORY_WATTS, Benchmarks, Usage
 from denseflow.report.rows import read_rows
+from denseflow.run_file import RunFile
 from denseflow.search.speed import write_speed
 
 
@@ -56,6 +57,15 @@ def test_a_query_has_its_relevant_passages_with_their_ranks_and_the_first_ten_of
     assert {name: len(of) for name, of in detail["rankings"].items()} == {"bm25": TOP, "before": TOP, "after": TOP}
     assert detail["rankings"]["before"][3] == [passage, 2]
     assert [level for _, level in detail["rankings"]["before"]].count(0) == TOP - 1
+
+
+def test_of_the_runs_of_several_seeds_only_the_one_that_is_shown_is_opened(made, monkeypatch):
+    opened = []
+    monkeypatch.setattr(queries, "RunFile", lambda path: opened.append(path) or RunFile(path))
+    queries_of(made)
+    assert len(made.systems) > 3
+    assert [path.parent.name for path in opened if "tuned" in str(path)] == ["seed0"]
+    assert len(opened) == 3
 
 
 def test_texts_stand_once_are_cut_and_stop_where_the_page_would_become_too_large(made):

@@ -97,8 +97,8 @@ def _place(
     texts = read_queries(folder / f"queries.{split}.jsonl")
     runs: dict[str, RunFile] = {}
     for system in systems:
-        if (system["dataset"], system["split"]) == (dataset, split):
-            runs.setdefault(system["name"], RunFile(Path(system["run"])))
+        if (system["dataset"], system["split"]) == (dataset, split) and system["name"] not in runs:
+            runs[system["name"]] = RunFile(Path(system["run"]))
     twins = set(place["near_twins"] or [])
     return {
         "dataset": dataset,
