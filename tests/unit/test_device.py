@@ -68,6 +68,24 @@ def test_of_the_jobs_of_one_run_only_the_first_is_loud_about_it(caplog, tmp_path
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "WARNING"]
 
 
+def test_the_notes_of_runs_of_long_ago_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for run in ("1", "2"):
+        choose_device(1, facts=Facts(), environment={RUN: run})
+    (first,) = tmp_path.glob("*/1-no-gpu")
+    os.utime(first, (0, 0))
+    choose_device(1, facts=Facts(), environment={RUN: "3"})
+    assert sorted(path.name for path in tmp_path.glob("*/*")) == ["2-no-gpu", "3-no-gpu"]
+
+
+def test_where_no_note_can_be_made_it_is_said_each_time(caplog, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    for _ in range(2):
+        choose_device(1, facts=Facts(), environment={RUN: "1"})
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
+
+
 @pytest.mark.parametrize(
     "facts",
     [
@@ -114,6 +132,25 @@ def test_an_empty_variable_that_hides_the_gpus_is_named_in_the_reason(tmp_path):
 
 def test_two_leases_never_share_a_device(tmp_path):
     assert [lease(["uuid-a", "uuid-b"], tmp_path), lease(["uuid-a", "uuid-b"], tmp_path)] == [[0], [1]]
+
+
+def test_jobs_with_different_temporary_folders_meet_in_one_folder_of_leases(tmp_path, monkeypatch):
+    monkeypatch.setattr(leases, "SHARED", (tmp_path / "missing", tmp_path))
+    folders = set()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+        folders.add(leases.shared_folder())
+        environment: dict[str, str] = {}
+        lease_gpus(1, facts=GPU, environment=environment)
+        assert environment["CUDA_VISIBLE_DEVICES"] == ("0" if name == "one" else "1")
+    assert folders == {tmp_path / "denseflow-gpus"}
+
+
+def test_where_no_folder_is_shared_leases_are_in_the_temporary_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(leases, "SHARED", (tmp_path / "missing",))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert leases.shared_folder() == tmp_path / "denseflow-gpus"
 
 
 def test_a_lease_waits_for_a_device_in_use_until_its_process_is_killed(tmp_path):

@@ -61,7 +61,7 @@ def choose_device(
         granted_gpus: What the workflow granted; 0 means the CPU, whatever the machine has.
         facts: What is known about GPUs; None: find out.
         environment: The variables of the process; None: ``os.environ``.
-        leases: The folder of the lock files; None: one in the temporary folder, shared by all users.
+        leases: The folder of the lock files; None: the one that all jobs on the machine share.
 
     Raises:
         DenseflowError: The machine has a GPU, or a scheduler assigned one, and torch cannot use it.
@@ -83,7 +83,7 @@ def lease_gpus(
         granted_gpus: What the workflow granted; 0 means the CPU, whatever the machine has.
         facts: What is known about GPUs; None: find out.
         environment: The variables of the process; None: ``os.environ``.
-        leases: The folder of the lock files; None: one in the temporary folder, shared by all users.
+        leases: The folder of the lock files; None: the one that all jobs on the machine share.
 
     Returns:
         How many were leased: all that the machine has where more were granted, and 0 where it has none.

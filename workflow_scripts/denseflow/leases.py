@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,12 @@ ASSIGNMENTS = (VISIBLE, "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
 
 RUN = "DENSEFLOW_RUN"
 """The variable by which the workflow tells its jobs apart from another run's."""
+
+SHARED = (Path("/dev/shm"), Path("/tmp"))
+"""Folders that are the same for all users and jobs of a machine, whatever TMPDIR says. SLURM or conda may change it."""
+
+KEPT_HOURS = 24 * 7
+"""A note that a run has said something is removed after so long, by the next run that has something to say."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def lease_found_gpus(
         granted_gpus: What the workflow granted, at least 1.
         facts: What is known about GPUs.
         environment: The variables of the process; None: ``os.environ``.
-        leases: The folder of the lock files; None: one in the temporary folder, shared by all users.
+        leases: The folder of the lock files; None: :func:`shared_folder`.
 
     Returns:
         How many were leased: all that the machine has where more were granted, and 0 where it has none.
@@ -79,18 +86,17 @@ def lease_found_gpus(
         DenseflowError: The machine has a GPU, or a scheduler assigned one, and the library cannot use it.
     """
     environment = os.environ if environment is None else environment
-    temporary = Path(tempfile.gettempdir())
     if facts.devices:
         count = min(granted_gpus, len(facts.devices))
         if count < granted_gpus:
             LOG.warning("%d GPUs were granted, and %d can be used here; using these", granted_gpus, count)
-        places = lease(facts.devices, temporary / "denseflow-gpus" if leases is None else leases, count)
+        places = lease(facts.devices, shared_folder() if leases is None else leases, count)
         visible = environment.get(VISIBLE, "")
         names = visible.split(",") if visible.strip() else [str(place) for place in range(len(facts.devices))]
         environment[VISIBLE] = ",".join(names[place].strip() for place in places)
         return count
     if not facts.hardware and not facts.assigned:
-        first = _first_time(environment.get(RUN), temporary)
+        first = _first_time(environment.get(RUN), Path(tempfile.gettempdir()) / f"denseflow-{os.getuid()}")
         LOG.log(
             logging.WARNING if first else logging.INFO,
             "NO GPU: a GPU was granted (--resources gpu=%d), but this machine has none. Computing on the CPU, which "
@@ -102,14 +108,33 @@ def lease_found_gpus(
     raise DenseflowError(f"a GPU was granted and there is one ({', '.join(found)}), but {facts.unusable()}")
 
 
+def shared_folder() -> Path:
+    """The folder of the lock files: in the first of :data:`SHARED` that can be written to, so that all jobs meet there.
+
+    Jobs see each other's locks where they see the same folder: a container or a job whose /dev/shm and /tmp are its own
+    does not see those outside, and needs GPUs of its own (CUDA_VISIBLE_DEVICES).
+    """
+    for folder in SHARED:
+        if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+            return folder / "denseflow-gpus"
+    return Path(tempfile.gettempdir()) / "denseflow-gpus"
+
+
 def _first_time(run: str | None, folder: Path) -> bool:
-    """Whether no job of this run of the workflow has said it on this machine."""
+    """Whether no job of this run of the workflow has said it on this machine; ``folder`` holds a note of each run."""
     if run is None:
         return True
     try:
-        (folder / f"denseflow-{run}-no-gpu").touch(exist_ok=False)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{run}-no-gpu").touch(exist_ok=False)
     except FileExistsError:
         return False
+    except OSError:  # no note can be made; said twice is better than not at all
+        return True
+    for note in folder.glob("*-no-gpu"):
+        with suppress(OSError):  # another job may remove it too
+            if time.time() - note.stat().st_mtime > 3600 * KEPT_HOURS:
+                note.unlink()
     return True
 
 

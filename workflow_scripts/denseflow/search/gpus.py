@@ -52,7 +52,7 @@ def lease_for_faiss(
         granted_gpus: What the workflow granted; 0 means the CPU, whatever the machine has.
         facts: What is known about GPUs; None: find out.
         environment: The variables of the process; None: ``os.environ``.
-        leases: The folder of the lock files; None: one in the temporary folder, shared by all users.
+        leases: The folder of the lock files; None: the one that all jobs on the machine share.
 
     Returns:
         How many were leased; 0 where the machine has none, which is said.
