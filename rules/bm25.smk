@@ -18,7 +18,7 @@ rule bm25_index:
         )
     resources:
         mem_mb=grown(4000, of_dataset("mem_mb")),
-        runtime=grown(240, of_dataset("runtime")),
+        runtime=grown(60, of_dataset("runtime")),
     params:
         code=graph.code("bm25_index", "bm25"),
     script:
@@ -45,7 +45,7 @@ rule bm25_search:
     threads: 4
     resources:
         mem_mb=grown(4000, of_dataset("mem_mb")),
-        runtime=grown(120, of_dataset("runtime")),
+        runtime=grown(60, of_dataset("runtime")),
     params:
         code=graph.code("bm25_search", "bm25"),
     script:

@@ -21,6 +21,7 @@ from denseflow.workflow.fusions import Fused
 from denseflow.workflow.gpus import gpu_limit
 from denseflow.workflow.graph import Graph
 from denseflow.workflow.integrity import forcing
+from denseflow.workflow.largest_machine import largest_machine
 from denseflow.workflow.pages import page_options, page_tables, pages
 from denseflow.workflow.reports import (
     crate_options,
@@ -67,6 +68,18 @@ gpus = gpu_limit(
 )
 if gpus is not None:
     workflow.register_resource("gpu", gpus)
+
+
+# On a cluster no job asks for more than the largest machine has. Each job has that limit for itself.
+resource_scopes:
+    runtime="local",
+
+
+if workflow.is_main_process and workflow.nodes is not None:
+    for name, most in largest_machine().items():
+        given = workflow.global_resources.get(name)
+        if given is None or given.value is None:
+            workflow.register_resource(name, most)
 
 # By this the jobs of one run know each other, so that what concerns them all is said once.
 os.environ.setdefault("DENSEFLOW_RUN", f"{os.getpid()}-{time.time_ns()}")

@@ -89,7 +89,7 @@ rule encode_queries:
         ),
         compile=lambda wildcards: int(graph.model_run(wildcards.model).compile),
         mem_mb=grown(8000),
-        runtime=grown(120),
+        runtime=grown(60),
     params:
         options=lambda wildcards: graph.encode_options(wildcards.model, queries=True),
         code=graph.code("encode_queries", "encode"),

@@ -14,7 +14,7 @@ rule evaluate:
     threads: 1
     resources:
         mem_mb=grown(4000),
-        runtime=grown(60),
+        runtime=grown(30),
     params:
         options=lambda wildcards: graph.evaluate_options(wildcards.experiment),
         code=graph.code("evaluate", "evaluate"),

@@ -19,7 +19,7 @@ rule near_twins:
     threads: 1
     resources:
         mem_mb=grown(4000),
-        runtime=grown(60),
+        runtime=grown(30),
     params:
         options=lambda wildcards: near_twins_options(graph, wildcards.experiment),
         code=graph.code("near_twins", "report"),
@@ -64,7 +64,7 @@ rule report:
     threads: 1
     resources:
         mem_mb=grown(4000),
-        runtime=grown(60),
+        runtime=grown(30),
     params:
         options=lambda wildcards: graph.report_options(wildcards.experiment),
         code=graph.code("report", "report"),
@@ -94,7 +94,7 @@ rule report_page:
     threads: 1
     resources:
         mem_mb=grown(4000),
-        runtime=grown(60),
+        runtime=grown(30),
     params:
         options=lambda wildcards: page_options(graph, wildcards.experiment),
         code=graph.code("report_page", "report"),
@@ -124,7 +124,7 @@ rule indexes:
     threads: 1
     resources:
         mem_mb=grown(4000),
-        runtime=grown(60),
+        runtime=grown(10),
     params:
         options=lambda wildcards: index_table_options(graph, wildcards.experiment),
         code=graph.code("indexes", "report"),
@@ -156,7 +156,7 @@ rule model_card:
     threads: 1
     resources:
         mem_mb=grown(4000),
-        runtime=grown(60),
+        runtime=grown(10),
     params:
         inputs=lambda wildcards: named(
             card_inputs(graph, wildcards.experiment, wildcards.model, wildcards.seed)
@@ -183,7 +183,7 @@ rule crate:
     threads: 1
     resources:
         mem_mb=grown(1000),
-        runtime=grown(30),
+        runtime=grown(10),
     params:
         options=lambda wildcards: crate_options(graph, wildcards.experiment),
         code=graph.code("crate", "report"),

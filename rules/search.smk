@@ -19,7 +19,7 @@ rule search:
     resources:
         gpu=of_dataset("search_gpus"),
         mem_mb=grown(8000, of_dataset("mem_mb")),
-        runtime=grown(120, of_dataset("runtime")),
+        runtime=grown(60, of_dataset("runtime")),
     params:
         code=graph.code("search", "search"),
     script:
