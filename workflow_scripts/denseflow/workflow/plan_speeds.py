@@ -20,8 +20,8 @@ GPU_FLOPS = {"fp32": 10e12, "bf16": 40e12, "fp16": 40e12}
 """Operations a second of one GPU of a data centre, by precision: about a third of its peak."""
 SEARCH_FLOPS = {"cpu": 20e9, "gpu": 5e12}
 """Operations a second (and core) in the products of exact search and of k-means, selection included."""
-TEXTS = 6000.0
-"""Texts a second and core that are tokenised, at most, however small the model is."""
+TEXTS = 2500.0
+"""Texts a second and core that are tokenised, sorted and padded, at most, however small the model is."""
 EXPORTED = 50_000.0
 """Documents a second that the dataset stage reads and writes."""
 INDEXED = 7_000.0
