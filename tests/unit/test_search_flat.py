@@ -10,6 +10,7 @@ from denseflow.manifest import read_manifest
 from denseflow.run_file import read_run
 from denseflow.search import nearest
 from denseflow.search.flat import search
+from denseflow.search.reservoir import Piece, Reservoir, best_of
 
 
 def ranked(
@@ -91,6 +92,49 @@ def test_too_many_ties_at_the_cut_are_reported_rather_than_searched_for_ever(tmp
     assert len(text.splitlines()) == 10
     (warning,) = read_manifest(tmp_path / "test.top10.manifest.json")["warnings"]
     assert warning.startswith("2 queries have more than 100 documents of equal score")
+
+
+def test_of_too_many_ties_the_same_are_taken_whatever_the_blocks_and_the_threads(tmp_path, monkeypatch):
+    monkeypatch.setattr(nearest, "_MOST_TIES", 80)
+    monkeypatch.setattr(nearest, "_MARGIN", 4)
+    draw = np.random.default_rng(0)
+    corpus = draw.integers(0, 2, size=(3000, 6))  # their inner products are small integers, exact in float32 as well
+    ids = [f"d{row:04}" for row in draw.permutation(3000)]
+    queries = draw.integers(0, 3, size=(40, 6))
+    runs = {
+        ranked(tmp_path / f"{threads}.{rows}", queries, corpus, ids, depth=20, threads=threads, block_rows=rows)
+        for threads in (1, 3)
+        for rows in (3000, 700, 64, 11)
+    }
+    (text,) = runs
+    expected = []
+    for query in queries:
+        scores = corpus @ query
+        best = np.argsort(-scores, kind="stable")[:100]
+        expected += sorted(((scores[row], ids[row]) for row in best), reverse=True)[:20]
+    assert read_run_of(text) == [name for _, name in expected]
+
+
+def test_a_reservoir_keeps_the_lowest_rows_of_equal_scores_however_old_the_thresholds_are():
+    draw = np.random.default_rng(0)
+    scores = draw.integers(0, 4, size=(5, 40_000)).astype(np.float32)
+    for lag in (0, 3, 200):
+        reservoir = Reservoir(5, 300)
+        thresholds = [reservoir.threshold.copy()]
+        for start in range(0, 40_000, 400):
+            piece = best_of(scores[:, start : start + 400], thresholds[max(0, len(thresholds) - 1 - lag)], 300)
+            reservoir.add(piece.moved(start))
+            thresholds.append(reservoir.threshold.copy())
+        expected = [np.sort(np.argsort(-of, kind="stable")[:300]) for of in scores]
+        assert [rows.tolist() for rows in reservoir.rows()] == [rows.tolist() for rows in expected]
+        assert reservoir.lowest().tolist() == [3.0] * 5
+
+
+def test_the_best_of_a_gpus_block_may_come_in_any_order():
+    piece = Piece.of(np.array([[3.0, 5.0, 3.0]], np.float32), np.array([[9, 4, 2]]))
+    reservoir = Reservoir(1, 2)
+    reservoir.add(piece)
+    assert reservoir.rows()[0].tolist() == [2, 4]
 
 
 def test_scores_of_the_run_fall_strictly_as_32_bit_floats(tmp_path):

@@ -26,7 +26,7 @@ _CELLS = 8 * 2**20
 """Scores held at once, over all queries of a group."""
 _MARGIN = 64
 _MOST_TIES = 8192
-"""Equal scores around the cut are resolved up to this many documents beyond the depth."""
+"""Equal scores around the cut are resolved up to this many documents beyond the depth, the first in the corpus."""
 
 BlockSearch = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 """Scores and rows, each of shape (queries, count), of queries, passages and a count: what a GPU does instead."""
@@ -93,7 +93,7 @@ class NearestPassages:
         if self.unresolved:
             warnings.append(
                 f"{self.unresolved} queries have more than {_MOST_TIES} documents of equal score at the cut, of which "
-                "an arbitrary part is in the run; the model may have collapsed"
+                "only those that stand first in the corpus were looked at; the model may have collapsed"
             )
         return warnings
 

@@ -1,4 +1,8 @@
-"""The best so far of each query, kept while blocks of scores come in."""
+"""The best so far of each query, kept while blocks of scores come in.
+
+Of equal scores the lower row is the better one. Blocks come in the order of their rows, so that a score that is not
+above a threshold, however old, is never among the best: what is kept does not depend on when thresholds are looked at.
+"""
 
 from typing import NamedTuple
 
@@ -6,7 +10,7 @@ import numpy as np
 
 
 class Piece(NamedTuple):
-    """Scores that may be among the best: three arrays of one length, in the order of the queries."""
+    """Scores that may be among the best: three arrays of one length, by query, and a query's in the order of rows."""
 
     queries: np.ndarray
     rows: np.ndarray
@@ -14,7 +18,9 @@ class Piece(NamedTuple):
 
     @classmethod
     def of(cls, scores: np.ndarray, rows: np.ndarray) -> "Piece":
-        """From scores and rows of shape (queries, count)."""
+        """From scores and rows of shape (queries, count), a query's in any order."""
+        order = np.argsort(rows, axis=1)
+        scores, rows = (np.take_along_axis(array, order, axis=1) for array in (scores, rows))
         queries = np.repeat(np.arange(len(scores), dtype=np.int32), scores.shape[1])
         return cls(queries, rows.ravel().astype(np.int64), scores.ravel())
 
@@ -34,8 +40,12 @@ def best_of(scores: np.ndarray, threshold: np.ndarray, count: int) -> Piece:
     queries, rows = scores.shape
     kept = scores > threshold[:, np.newaxis]
     if count < rows and np.count_nonzero(kept) > queries * count:
-        best = np.argpartition(scores, rows - count, axis=1)[:, rows - count :]
-        return Piece.of(np.take_along_axis(scores, best, axis=1), best)
+        cut = np.partition(scores, rows - count, axis=1)[:, rows - count]
+        kept &= scores >= cut[:, np.newaxis]
+        surplus = np.count_nonzero(kept, axis=1) - count
+        for query in np.flatnonzero(surplus > 0):  # as many too many of equal scores
+            ties = np.flatnonzero(scores[query] == cut[query])
+            kept[query, ties[-surplus[query] :]] = False
     places = np.flatnonzero(kept)
     of = places // rows
     return Piece(of.astype(np.int32), places - of * rows, scores.ravel()[places])
@@ -56,7 +66,7 @@ class Reservoir:
         self._waiting = 0
 
     def add(self, piece: Piece) -> None:
-        """Take in what may be among the best."""
+        """Take in what may be among the best; its rows are behind those of all pieces before."""
         self._pieces.append(piece)
         self._waiting += len(piece.scores)
         if self._waiting > max(2 * self._queries * self._count, 2**16):
@@ -84,18 +94,20 @@ class Reservoir:
         key = joined.queries.astype(np.uint16) if self._queries <= 2**16 else joined.queries
         order = np.argsort(key, kind="stable")
         scores = joined.scores[order]
-        ends = np.cumsum(np.bincount(joined.queries, minlength=self._queries))
-        kept = []
-        for query, (start, end) in enumerate(
-            zip(np.concatenate([[0], ends[:-1]]).tolist(), ends.tolist(), strict=True)
-        ):
-            surplus = end - start - self._count
-            if surplus <= 0:
-                kept.append(order[start:end])
-                continue
-            best = np.argpartition(scores[start:end], surplus)[surplus:]
-            self.threshold[query] = scores[start + best[0]]
-            kept.append(order[start + best])
-        chosen = np.concatenate(kept)
+        counts = np.bincount(joined.queries, minlength=self._queries)
+        ends = np.cumsum(counts)
+        starts = ends - counts
+        cuts = np.full(self._queries, -np.inf, dtype=np.float32)
+        for query in np.flatnonzero(counts > self._count).tolist():
+            surplus = counts[query] - self._count
+            cuts[query] = np.partition(scores[starts[query] : ends[query]], surplus)[surplus]
+        self.threshold = np.maximum(self.threshold, cuts)
+        kept = scores >= np.repeat(cuts, counts)
+        before = np.concatenate([[0], np.cumsum(kept)])
+        surpluses = before[ends] - before[starts] - self._count
+        for query in np.flatnonzero(surpluses > 0).tolist():
+            ties = starts[query] + np.flatnonzero(scores[starts[query] : ends[query]] == cuts[query])
+            kept[ties[-surpluses[query] :]] = False
+        chosen = order[kept]
         self._pieces = [Piece(*(array[chosen] for array in joined))]
         self._waiting = len(chosen)
