@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,31 @@ def test_a_fused_run_has_the_queries_of_all_runs_and_a_manifest(tmp_path):
     assert {query: list(ranking) for query, ranking in run.items()} == {"q1": ["c", "a", "d"], "q2": ["c", "d", "a"]}
     assert json.loads((tmp_path / "test.top3.manifest.json").read_text()) == facts
     assert facts["options"] == {"method": "rrf", "k": 60, "weights": [1, 1], "depth": 3}
+
+
+def test_runs_are_fused_query_by_query_and_never_wholly_in_memory(tmp_path):
+    draw = np.random.default_rng(0)
+    manifests = []
+    for name, queries in (("one", range(0, 80)), ("two", range(10, 90))):
+        names = {f"q{query}": draw.permutation(800)[:400] for query in queries}
+        rankings = {query: {f"d{of}": 400.0 - at for at, of in enumerate(some)} for query, some in names.items()}
+        manifests.append(run_of(tmp_path, name, rankings))
+    options = {"method": "z_score", "k": 60, "weights": [1.0, 0.5], "depth": 100}
+    tracemalloc.start()
+    fuse(manifests, tmp_path / "fused.trec", **options)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2e6  # the 64,000 lines of both runs take more than five times as much
+    whole = [
+        read_run(manifest.with_name(f"{name}.trec")) for manifest, name in zip(manifests, ("one", "two"), strict=True)
+    ]
+    names = dict.fromkeys([*whole[0], *whole[1]])
+    write_run(
+        tmp_path / "expected.trec",
+        [(query, *fuse_rankings([run.get(query, {}) for run in whole], **options)) for query in names],
+        "denseflow",
+    )
+    assert (tmp_path / "fused.trec").read_bytes() == (tmp_path / "expected.trec").read_bytes()
 
 
 def tuned(tmp_path, qrels, **changes):

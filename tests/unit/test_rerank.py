@@ -142,6 +142,20 @@ def test_a_document_or_a_query_of_another_collection_is_refused(run, dataset, mo
         do(run, dataset, model, tmp_path)
 
 
+def test_of_the_run_no_more_queries_are_held_than_are_scored_at_once(run, dataset, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SHARD", 10)  # two queries of depth 5
+    read, scored = [], []
+    ranking = module.RunFile.ranking
+    monkeypatch.setattr(module.RunFile, "ranking", lambda self, query: read.append(query) or ranking(self, query))
+    monkeypatch.setattr(
+        module, "score_pairs", lambda model, pairs: scored.append(len(read)) or np.zeros(len(pairs), np.float32)
+    )
+    reranked = do(run, dataset, model, tmp_path)
+    queries = len(reranked)
+    assert scored == [queries + count for count in range(2, queries + 1, 2)]  # once for their passages, then in pairs
+    assert {name: list(of) for name, of in reranked.items()} == {name: list(of) for name, of in read_run(run).items()}
+
+
 def test_the_manifest_says_what_was_done(run, dataset, model, tmp_path):
     do(run, dataset, model, tmp_path)
     manifest = json.loads((tmp_path / "out" / "test.top12.manifest.json").read_text())

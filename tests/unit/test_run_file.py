@@ -106,11 +106,13 @@ def test_a_run_that_stays_in_its_file_gives_each_query_s_ranking(tmp_path):
     for query in ("é", "q1", "q3"):
         assert list(run.ranking(query).items()) == list(whole[query].items())
     assert run.ranking("q2") == {}
+    assert run.queries == list(whole) == ["q1", "q3", "é"]
 
 
 def test_a_run_of_no_line_can_stay_in_its_file(tmp_path):
     write_run(tmp_path / "run.trec", [], "tag")
     assert RunFile(tmp_path / "run.trec").ranking("q") == {}
+    assert RunFile(tmp_path / "run.trec").queries == []
 
 
 def test_a_broken_line_of_a_run_that_stays_in_its_file_is_named_when_its_query_is_asked_for(tmp_path):

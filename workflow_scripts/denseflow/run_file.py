@@ -84,6 +84,11 @@ class RunFile:
         if end > start:
             self._parts[query_id] = (start, end, first)
 
+    @property
+    def queries(self) -> list[str]:
+        """The ids of the queries that have documents, in the file's order."""
+        return [query.decode("utf-8") for query in self._parts]
+
     def ranking(self, query_id: str) -> dict[str, float]:
         """The scores of a query's documents in the file's order; empty where it has none.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from denseflow.files import sha256
 from denseflow.manifest import read_manifest, write_manifest
-from denseflow.run_file import Run, read_run, write_run
+from denseflow.run_file import RunFile, write_run
 
 Method = Literal["rrf", "min_max", "z_score"]
 
@@ -44,10 +44,10 @@ def fuse(
     Raises:
         DenseflowError: A run is missing or altered.
     """
-    runs = [read_ranked(manifest) for manifest in manifests]
-    queries = list(dict.fromkeys(query for run in runs for query in run))
+    runs = [RunFile(checked_run(manifest)) for manifest in manifests]
+    queries = list(dict.fromkeys(query for run in runs for query in run.queries))
     rankings = (
-        (query, *fuse_rankings([run.get(query, {}) for run in runs], method=method, k=k, weights=weights, depth=depth))
+        (query, *fuse_rankings([run.ranking(query) for run in runs], method=method, k=k, weights=weights, depth=depth))
         for query in queries
     )
     write_run(fused, rankings, tag)
@@ -107,11 +107,11 @@ def _normalised(scores: np.ndarray, method: Method) -> np.ndarray:
     return (scores - low) / spread if spread > 0 else np.zeros_like(scores)
 
 
-def read_ranked(manifest: Path) -> Run:
+def checked_run(manifest: Path) -> Path:
     """The run NAME.trec beside NAME.manifest.json, checked against it.
 
     Raises:
         DenseflowError: It is missing or altered.
     """
     read_manifest(manifest)
-    return read_run(manifest.with_name(manifest.name.replace(".manifest.json", ".trec")))
+    return manifest.with_name(manifest.name.replace(".manifest.json", ".trec"))

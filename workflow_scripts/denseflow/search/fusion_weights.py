@@ -10,8 +10,8 @@ from denseflow.errors import DenseflowError
 from denseflow.evaluate.measures import evaluate
 from denseflow.files import sha256, write_json
 from denseflow.manifest import read_manifest, write_manifest
-from denseflow.run_file import Run, strictly_decreasing
-from denseflow.search.fusion import Method, fuse_rankings, read_ranked
+from denseflow.run_file import Run, read_run, strictly_decreasing
+from denseflow.search.fusion import Method, checked_run, fuse_rankings
 
 LOG = logging.getLogger("denseflow")
 
@@ -52,7 +52,7 @@ def choose_weights(
     read_manifest(dataset_manifest)
     judgements = dataset_manifest.parent / f"qrels.{split}.tsv"
     qrels = read_qrels(judgements)
-    runs = [read_ranked(manifest) for manifest in manifests]
+    runs = [read_run(checked_run(manifest)) for manifest in manifests]
     tried = {}
     for step in range(steps + 1):
         weights = (step / steps, 1 - step / steps)

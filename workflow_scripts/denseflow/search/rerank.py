@@ -16,7 +16,7 @@ from denseflow.errors import DenseflowError
 from denseflow.files import sha256, sha256_text
 from denseflow.manifest import read_manifest, write_manifest
 from denseflow.progress import progress
-from denseflow.run_file import Run, read_run, write_run
+from denseflow.run_file import RunFile, write_run
 from denseflow.search.cross_encoder import load_cross_encoder, read_pair_contract, score_pairs
 
 LOG = logging.getLogger("denseflow")
@@ -71,9 +71,9 @@ def rerank(
     set_threads(threads)
     make_deterministic()
     run_file = run_manifest.with_name(run_manifest.name.replace(".manifest.json", ".trec"))
-    run = read_run(run_file)
+    run = RunFile(run_file)
     queries = read_queries(dataset_manifest.parent / f"queries.{split}.jsonl")
-    texts = _texts(run_file, run, queries, dataset_manifest.parent / "corpus.jsonl", depth)
+    texts, pairs = _texts(run_file, run, queries, dataset_manifest.parent / "corpus.jsonl", depth)
     model = load_cross_encoder(model_manifest.parent / "model", device=device)
     contract = read_pair_contract(model)
     LOG.info("reranking %d documents a query on %s with %d threads: %s", depth, device, threads, contract)
@@ -92,8 +92,8 @@ def rerank(
         options={"depth": depth},
         contract=contract.as_dict(),
         device=device,
-        queries=len(run),
-        pairs=sum(min(depth, len(ranking)) for ranking in run.values()),
+        queries=len(run.queries),
+        pairs=pairs,
         inputs=inputs,
     )
     shards.remove()
@@ -119,40 +119,49 @@ def reorder(documents: Sequence[str], scores: np.ndarray) -> tuple[list[str], li
 
 def _rankings(
     model: CrossEncoder,
-    run: Run,
+    run: RunFile,
     queries: dict[str, str],
     passages: dict[str, str],
     depth: int,
     shards: Shards,
 ) -> Iterator[tuple[str, list[str], list[float]]]:
     """Score shard by shard, and give each query with its new ranking."""
-    names, size = list(run), max(1, SHARD // depth)
+    names, size = run.queries, max(1, SHARD // depth)
     with progress("queries reranked", len(names)) as advance:
         for start in range(0, len(names), size):
             some = names[start : start + size]
-            pairs = [(queries[name], passages[document]) for name in some for document in list(run[name])[:depth]]
+            rankings = {name: list(run.ranking(name)) for name in some}
             scores = shards.read(start, start + len(some))
             if scores is None:
+                pairs = [
+                    (queries[name], passages[one]) for name, ranking in rankings.items() for one in ranking[:depth]
+                ]
                 scores = score_pairs(model, pairs)
                 shards.write(start, start + len(some), scores)
             place = 0
-            for name in some:
-                documents = list(run[name])
+            for name, documents in rankings.items():
                 count = min(depth, len(documents))
                 yield (name, *reorder(documents, np.array(scores[place : place + count])))
                 place += count
             advance(len(some))
 
 
-def _texts(run_file: Path, run: Run, queries: dict[str, str], corpus: Path, depth: int) -> dict[str, Document]:
-    """The documents to rerank, by id."""
-    unknown = next((name for name in run if name not in queries), None)
+def _texts(
+    run_file: Path, run: RunFile, queries: dict[str, str], corpus: Path, depth: int
+) -> tuple[dict[str, Document], int]:
+    """The documents to rerank, by id, and how many pairs they make with the queries."""
+    unknown = next((name for name in run.queries if name not in queries), None)
     if unknown is not None:
         raise DenseflowError(
             f"{run_file}: query {unknown!r} is none of the split's, which has {len(queries)}; the run is of another "
             "split or collection. Run the workflow to make it again"
         )
-    wanted = {document for ranking in run.values() for document in list(ranking)[:depth]}
+    wanted: set[str] = set()
+    pairs = 0
+    for name in run.queries:
+        first = list(run.ranking(name))[:depth]
+        wanted.update(first)
+        pairs += len(first)
     found = {document.id: document for document in read_corpus(corpus) if document.id in wanted}
     missing = next(iter(sorted(wanted - found.keys())), None)
     if missing is not None:
@@ -160,4 +169,4 @@ def _texts(run_file: Path, run: Run, queries: dict[str, str], corpus: Path, dept
             f"{run_file}: document {missing!r} is not in {corpus}; the run is of another collection. Run the workflow "
             "to make it again"
         )
-    return found
+    return found, pairs
