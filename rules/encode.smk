@@ -1,5 +1,6 @@
 # Shards of passages are no rule's outputs, so that they outlive a job that is killed: one job a share of them, where the
-# dataset's run.encode_jobs says so, and then encode_corpus, which encodes all that is missing and writes the manifest.
+# dataset's run.encode_jobs says so, and then encode_corpus, which writes the manifest. It encodes what is missing where
+# no jobs share the work; where they do it has no GPU, and has their shards made again instead.
 rule encode_shard:
     input:
         dataset=R / "dataset/{dataset}/manifest.json",
@@ -27,8 +28,8 @@ rule encode_shard:
             graph.model_run(wildcards.model).attention or "default"
         ),
         compile=lambda wildcards: int(graph.model_run(wildcards.model).compile),
-        mem_mb=grown(8000),
-        runtime=1440,
+        mem_mb=grown(8000, of_model("mem_mb")),
+        runtime=lambda wildcards: graph.model_run(wildcards.model).runtime or 1440,
     params:
         options=lambda wildcards: graph.encode_options(wildcards.model),
         folder=str(R / "encode/{dataset}/{model}/{variant}"),
@@ -39,7 +40,7 @@ rule encode_shard:
 
 rule encode_corpus:
     input:
-        lambda wildcards: graph.encode_shares(**wildcards),
+        markers=lambda wildcards: graph.encode_shares(**wildcards),
         dataset=R / "dataset/{dataset}/manifest.json",
         model=R / "train/{model}/{variant}/manifest.json",
     output:
@@ -58,8 +59,8 @@ rule encode_corpus:
             graph.model_run(wildcards.model).attention or "default"
         ),
         compile=lambda wildcards: int(graph.model_run(wildcards.model).compile),
-        mem_mb=grown(8000),
-        runtime=1440,
+        mem_mb=grown(8000, of_model("mem_mb")),
+        runtime=lambda wildcards: graph.model_run(wildcards.model).runtime or 1440,
     params:
         options=lambda wildcards: graph.encode_options(wildcards.model),
         code=graph.code("encode_corpus", "encode"),
@@ -88,10 +89,11 @@ rule encode_queries:
             graph.model_run(wildcards.model).attention or "default"
         ),
         compile=lambda wildcards: int(graph.model_run(wildcards.model).compile),
-        mem_mb=grown(8000),
-        runtime=grown(60),
+        mem_mb=grown(8000, of_model("mem_mb")),
+        runtime=grown(60, of_model("runtime")),
     params:
         options=lambda wildcards: graph.encode_options(wildcards.model, queries=True),
-        code=graph.code("encode_queries", "encode"),
+        # How quick it was is told beside the vectors: another way to tell it is no reason to encode again.
+        code=graph.code("encode_queries", "encode", ("denseflow.search.speed",)),
     script:
         "../workflow_scripts/encode_queries.py"

@@ -15,6 +15,7 @@ with stage_log(snakemake.log[0]):
         Path(snakemake.input.model),
         Path(snakemake.input.dataset),
         Path(snakemake.output.manifest).parent,
+        markers=[Path(marker) for marker in snakemake.input.markers],
         code=snakemake.params.code,
         options=json.loads(snakemake.params.options),
         granted_gpus=resources.gpu,

@@ -1,6 +1,7 @@
 """Shards of an encoding: shared by several jobs, kept, and made one ahead of another."""
 
 import json
+import logging
 import threading
 from pathlib import Path
 
@@ -8,15 +9,20 @@ import numpy as np
 import pytest
 
 from denseflow.device import Facts, choose_device
+from denseflow.encode import corpus_shards, shares
 from denseflow.encode.ahead import one_ahead
+from denseflow.encode.corpus_shards import remove_leftovers
 from denseflow.encode.encode import encode_corpus, encode_share
+from denseflow.errors import DenseflowError
 from denseflow.files import sha256, write_jsonl
 from denseflow.manifest import write_manifest
 from denseflow.search.vectors import read_vectors
 from denseflow.train.pretrained import prepare
+from denseflow.workflow.fingerprint import reached_modules
 
 HOW = {"granted_gpus": 0, "threads": 1, "shard_size": 3}
 SHARDS = 5
+SCRIPTS = Path(corpus_shards.__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +72,94 @@ def test_what_the_jobs_left_out_is_encoded_by_the_last_one(inputs, whole, tmp_pa
     encode_share(*inputs, tmp_path, share=0, shares=2, **HOW)
     encode_corpus(*inputs, tmp_path, **HOW)
     assert files(tmp_path) == files(whole)
+
+
+def shared_by_two(inputs, folder: Path) -> list[Path]:
+    """Both jobs' shards, and what the jobs wrote when they had finished."""
+    markers = [folder / "work" / f"{share}-of-2.done" for share in range(2)]
+    for share, marker in enumerate(markers):
+        encode_share(*inputs, folder, share=share, shares=2, **HOW)
+        marker.parent.mkdir(exist_ok=True)
+        marker.touch()
+    return markers
+
+
+@pytest.mark.parametrize("how", ["deleted", "altered"])
+def test_a_shard_that_the_jobs_lost_is_not_made_without_a_gpu_and_its_job_runs_again(
+    inputs, tmp_path, monkeypatch, caplog, how
+):
+    markers = shared_by_two(inputs, tmp_path)
+    monkeypatch.setattr("denseflow.encode.encode.encode_rows", None)
+    monkeypatch.setattr(shares, "PAUSES", (0, 0))
+    shard = tmp_path / "corpus" / "00003.npy"
+    if how == "deleted":
+        shard.unlink()
+    else:
+        shard.write_bytes(shard.read_bytes()[:-1] + b"?")
+    with (
+        caplog.at_level(logging.INFO),
+        pytest.raises(DenseflowError, match=r"00003.npy: .*1 of 5 shards.*run the") as e,
+    ):
+        encode_corpus(*inputs, tmp_path, markers=markers, **HOW)
+    assert "1 of 5 shards left" in caplog.text
+    assert str(markers[0].parent) in str(e.value)
+    assert [marker.exists() for marker in markers] == [True, False]
+    assert not (tmp_path / "corpus.manifest.json").exists()
+
+
+def test_a_shard_that_is_seen_late_is_waited_for(inputs, whole, tmp_path, monkeypatch):
+    markers = shared_by_two(inputs, tmp_path)
+    shard, away = tmp_path / "corpus" / "00001.npy", tmp_path / "away"
+    shard.rename(away)
+    pauses = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            away.rename(shard)
+
+    monkeypatch.setattr(shares.time, "sleep", sleep)
+    manifest = encode_corpus(*inputs, tmp_path, markers=markers, **HOW)
+    assert pauses == list(shares.PAUSES[:2])
+    assert manifest == json.loads((whole / "corpus.manifest.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_shard_is_hashed_once(inputs, tmp_path, monkeypatch, found):
+    if found:
+        encode_share(*inputs, tmp_path, share=0, shares=1, **HOW)
+    hashed = []
+
+    def counting(path: Path) -> str:
+        hashed.append(path.name)
+        return sha256(path)
+
+    monkeypatch.setattr(corpus_shards, "sha256", counting)
+    monkeypatch.setattr("denseflow.manifest.sha256", counting)
+    manifest = encode_corpus(*inputs, tmp_path, **HOW)
+    names = [f"{place:05d}.npy" for place in range(SHARDS)]
+    assert sorted(name for name in hashed if name.endswith(".npy")) == names
+    assert {file: facts["sha256"] for file, facts in manifest["files"].items()} == {
+        file: sha256(tmp_path / file) for file in [*(f"corpus/{name}" for name in names), "corpus.ids"]
+    }
+
+
+def test_what_nfs_keeps_of_a_removed_file_and_what_cannot_be_removed_fail_nothing(inputs, whole, tmp_path, caplog):
+    folder = tmp_path / "corpus"
+    (folder / "00007.npy").mkdir(parents=True)  # unlink refuses it, as NFS does a file that is open
+    for name in (".nfs000000000001", ".00002.npy.begun", "00006.npy"):
+        (folder / name).touch()
+    manifest = encode_corpus(*inputs, tmp_path, **HOW)
+    assert manifest == json.loads((whole / "corpus.manifest.json").read_text(encoding="utf-8"))
+    others = {path.name for path in folder.iterdir()} - {path.name for path in (whole / "corpus").iterdir()}
+    assert others == {".nfs000000000001", "00007.npy"}
+    assert "00007.npy: left over, and cannot be removed" in caplog.text
+    remove_leftovers([tmp_path / "gone"])
+
+
+def test_how_quick_queries_are_told_to_be_encodes_no_passages_again():
+    reached = reached_modules(SCRIPTS / "encode_corpus.py") | reached_modules(SCRIPTS / "encode_shard.py")
+    assert not [module for module in reached if module.startswith("denseflow.search")]
 
 
 def test_a_finished_share_does_not_even_load_the_model(inputs, whole, monkeypatch):

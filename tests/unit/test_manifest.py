@@ -3,6 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 
 from denseflow import manifest
+from denseflow.files import sha256_text
 
 
 def test_the_build_for_gpus_is_recorded_by_its_own_name_where_it_is_the_one_installed(tmp_path, monkeypatch):
@@ -19,3 +20,14 @@ def test_the_build_for_gpus_is_recorded_by_its_own_name_where_it_is_the_one_inst
 def test_a_package_that_is_missing_is_recorded_as_such(tmp_path):
     written = manifest.write_manifest(tmp_path, "search", [], packages=["no-such-package"])
     assert written["versions"] == {"no-such-package": "not installed"}
+
+
+def test_a_sum_that_the_stage_knows_is_not_made_again(tmp_path, monkeypatch):
+    for name in ("known", "other"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    expected = {name: {"sha256": sha256_text(name), "bytes": 5} for name in ("known", "other")}
+    read = []
+    monkeypatch.setattr(manifest, "sha256", lambda path: read.append(path.name) or sha256_text(path.name))
+    written = manifest.write_manifest(tmp_path, "encode", ["other", "known"], sums={"known": sha256_text("known")})
+    assert written["files"] == expected
+    assert read == ["other"]

@@ -23,3 +23,23 @@ def test_a_missing_shard_alone_is_encoded_again_and_the_number_of_jobs_reruns_no
     assert (workflow.folder / TARGET).read_bytes() == manifest
     assert not list((workflow.folder / "results" / "work").rglob("*.done"))
     assert workflow.planned(TARGET) == {}
+
+
+def test_a_shard_that_was_lost_after_its_job_stops_the_manifest_and_the_next_run_repairs_it(workflow):
+    workflow.edit("workflow_scripts/denseflow/encode/shares.py", "(1.0, 4.0, 15.0, 40.0)", "(0.1,)")
+    workflow.edit("config/datasets/docs.yaml", "source:", "run: {encode_jobs: 2}\nsource:")
+    folder, marks = (workflow.folder / TARGET).parent, "results/work/encode/docs/tiny/pretrained"
+    manifest = (workflow.folder / TARGET).read_bytes()
+    (workflow.folder / TARGET).unlink()
+    workflow.make(f"{marks}/0-of-2.done", f"{marks}/1-of-2.done", "--notemp")
+    (folder / "corpus/00000.npy").unlink()
+    failed = workflow.run(TARGET)
+    assert failed.returncode != 0
+    assert "corpus/00000.npy: missing or altered (1 of 1 shards are)" in failed.stdout + failed.stderr
+    assert workflow.make(TARGET).count("rule encode_shard:") == 1
+    assert (workflow.folder / TARGET).read_bytes() == manifest
+
+    (folder / "corpus/00000.npy").write_bytes(b"damaged")
+    workflow.make(TARGET)
+    assert (workflow.folder / TARGET).read_bytes() == manifest
+    assert workflow.planned(TARGET) == {}

@@ -1,7 +1,7 @@
 """The manifest that each stage writes last, and that later stages depend on and check."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,21 @@ def write_manifest(
     *,
     packages: Sequence[str] = (),
     name: str = NAME,
+    sums: Mapping[str, str] | None = None,
     **facts: Any,
 ) -> dict[str, Any]:
     """Write ``folder/name``: sha256 and size of each of ``files`` (relative to ``folder``), versions and ``facts``.
 
     Facts are what the stage wants to record (counts, options, device, seed, warnings, inputs). There is no date in
-    it: the same work gives the same manifest, so that nothing downstream reruns.
+    it: the same work gives the same manifest, so that nothing downstream reruns. ``sums`` has the sha256 of files whose
+    bytes the stage has read already, when it found or wrote them; they are not read again.
     """
+    sums = sums or {}
     manifest = {
         "stage": stage,
         "files": {
-            file: {"sha256": sha256(folder / file), "bytes": (folder / file).stat().st_size} for file in sorted(files)
+            file: {"sha256": sums.get(file) or sha256(folder / file), "bytes": (folder / file).stat().st_size}
+            for file in sorted(files)
         },
         "versions": dict(_installed(package) for package in sorted(packages)),
         **facts,

@@ -1,7 +1,8 @@
 """The encode stage: the vectors of a collection's passages, and of the queries of its splits."""
 
+import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,16 +13,18 @@ from denseflow.collection import read_corpus, read_queries
 from denseflow.contract import passage_text
 from denseflow.encode.ahead import one_ahead
 from denseflow.encode.batches import encode_rows, encode_texts
-from denseflow.encode.corpus_shards import SHARD_SIZE, CorpusShards
+from denseflow.encode.corpus_shards import SHARD_SIZE, CorpusShards, remove_leftovers
 from denseflow.encode.job import FLOAT32, Job
 from denseflow.encode.shards import write_vectors
+from denseflow.encode.shares import await_shares, share_of
 from denseflow.encoder import dimensions
 from denseflow.errors import DenseflowError
 from denseflow.files import atomic_path
 from denseflow.manifest import write_manifest
 from denseflow.progress import progress
-from denseflow.search.speed import write_speed
 from denseflow.token_rows import Row, tokenize_rows
+
+LOG = logging.getLogger("denseflow")
 
 PACKAGES = ("numpy", "sentence-transformers", "tokenizers", "torch", "transformers")
 
@@ -31,6 +34,7 @@ def encode_corpus(
     dataset_manifest: Path,
     folder: Path,
     *,
+    markers: Sequence[Path] = (),
     code: str = "",
     shard_size: int = SHARD_SIZE,
     **how: Any,
@@ -45,26 +49,25 @@ def encode_corpus(
         model_manifest: Of the train stage; the encoder is in ``model/`` beside it.
         dataset_manifest: Of the dataset stage.
         folder: Where the files go.
+        markers: Of the jobs that have made all shards, see :func:`denseflow.encode.shares.await_shares`; nothing is
+            encoded here then.
         code: The fingerprint of the code, so that no shard of other code is used.
         shard_size: Passages in a shard; a shard's texts are batched by length among themselves.
         how: The other attributes of :class:`denseflow.encode.job.Job`.
 
     Raises:
-        DenseflowError: An input is missing or altered, the device has not what is asked for, or a vector is not finite
-            or too large to be stored.
+        DenseflowError: An input or another job's shard is missing or altered, the device has not what is asked for, or
+            a vector is not finite or too large to be stored.
     """
     job = Job(model_manifest, dataset_manifest, **how)
     shards = _shards(job, folder, code, shard_size)
-    _encode_missing(job, shards, range(shards.count))
+    if markers:
+        await_shares(shards, markers)
+    else:
+        _encode_missing(job, shards, range(shards.count))
     shards.remove_others()
-    records = [shards.record(place) or {} for place in range(shards.count)]
-    if {} in records:
-        raise DenseflowError(
-            f"{folder / shards.name(records.index({}))}: altered or deleted while the others were encoded; run the "
-            "workflow again, which encodes that shard alone"
-        )
-    for leftover in folder.glob(".corpus.*"):  # of a run that was killed while it wrote
-        leftover.unlink()
+    records = shards.records()
+    remove_leftovers(folder.glob(".corpus.*"))  # of a run that was killed while it wrote
     _write_ids(folder / "corpus.ids", (document.id for document in read_corpus(_corpus(job))))
     names = [shards.name(place) for place in range(shards.count)]
     return write_manifest(
@@ -73,6 +76,7 @@ def encode_corpus(
         [*names, "corpus.ids"],
         packages=PACKAGES,
         name="corpus.manifest.json",
+        sums={name: record["sha256"] for name, record in zip(names, records, strict=True)},
         shards=[{"file": name, "rows": shards.rows(place)} for place, name in enumerate(names)],
         count=sum(map(shards.rows, range(shards.count))),
         dimensions=dimensions(job.model),
@@ -110,15 +114,22 @@ def encode_share(
     """
     job = Job(model_manifest, dataset_manifest, **how)
     shards = _shards(job, folder, code, shard_size)
-    _encode_missing(job, shards, range(shards.count * share // shares, shards.count * (share + 1) // shares))
+    _encode_missing(job, shards, share_of(shards.count, share, shares))
 
 
 def encode_queries(
-    model_manifest: Path, dataset_manifest: Path, folder: Path, *, split: str, **how: Any
+    model_manifest: Path,
+    dataset_manifest: Path,
+    folder: Path,
+    *,
+    split: str,
+    timed: Callable[[int, float], None] = lambda queries, seconds: None,
+    **how: Any,
 ) -> dict[str, Any]:
     """Write queries.SPLIT.npy (float32, shape (queries, dimensions)), queries.SPLIT.ids, queries.SPLIT.manifest.json.
 
-    Arguments and errors are those of :func:`encode_corpus`; the rows are in the order of queries.SPLIT.jsonl.
+    Arguments and errors are those of :func:`encode_corpus`; the rows are in the order of queries.SPLIT.jsonl. ``timed``
+    is told how many queries were encoded in how many seconds, once the vectors are written.
     """
     job = Job(model_manifest, dataset_manifest, **how)
     precision = job.prepare()
@@ -135,7 +146,7 @@ def encode_queries(
     _refuse_not_finite(vectors, list(queries), job)
     name = f"queries.{split}"
     write_vectors(folder / f"{name}.npy", vectors)
-    write_speed(folder / f"{name}.npy", len(queries), seconds)
+    timed(len(queries), seconds)
     _write_ids(folder / f"{name}.ids", queries)
     return write_manifest(
         folder,
@@ -172,7 +183,8 @@ def _shards(job: Job, folder: Path, code: str, size: int) -> CorpusShards:
 
 def _encode_missing(job: Job, shards: CorpusShards, places: range) -> None:
     """Encode those shards of ``places`` that are not there yet, and nothing where all are."""
-    missing = [place for place in places if shards.record(place) is None]
+    missing = shards.missing(places)
+    LOG.info("%d of %d shards left to encode", len(missing), len(places))
     if not missing:
         return
     precision = job.prepare()
