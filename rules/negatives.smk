@@ -53,8 +53,8 @@ rule teacher_scores:
     threads: lambda wildcards: graph.model_run(wildcards.teacher).threads or 8
     resources:
         gpu=lambda wildcards: int(graph.registry.cross_encoder(wildcards.teacher)),
-        mem_mb=grown(8000),
-        runtime=1440,
+        mem_mb=grown(8000, lambda wildcards: graph.model_run(wildcards.teacher).mem_mb),
+        runtime=lambda wildcards: graph.model_run(wildcards.teacher).runtime or 1440,
     params:
         inputs=lambda wildcards: named(
             graph.mining(

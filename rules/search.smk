@@ -120,8 +120,8 @@ rule rerank:
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
         gpu=1,
-        mem_mb=grown(8000),
-        runtime=1440,
+        mem_mb=grown(8000, of_model("mem_mb")),
+        runtime=lambda wildcards: graph.model_run(wildcards.model).runtime or 1440,
     params:
         work=str(
             R

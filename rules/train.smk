@@ -98,8 +98,8 @@ rule score_checkpoints:
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
     resources:
         gpu=1,
-        mem_mb=grown(8000),
-        runtime=1440,
+        mem_mb=grown(8000, of_model("mem_mb")),
+        runtime=grown(1440, of_model("runtime")),
     params:
         options=lambda wildcards: checkpoint_options(graph, wildcards.split),
         code=graph.code("score_checkpoints", "train"),

@@ -52,5 +52,15 @@ def test_a_collection_says_what_its_jobs_need(workflow):
         assert (again["mem_mb"], again["runtime"]) == ("1000", "14"), rule
 
 
+def test_a_model_says_what_the_jobs_need_that_compute_with_it(workflow):
+    shutil.rmtree(workflow.folder / "results/encode")
+    workflow.edit("config/datasets/docs.yaml", "source:", "run: {encode_jobs: 2}\nsource:")
+    for model, key in (("tuned", "trained:"), ("tiny", "pretrained:")):
+        workflow.edit(f"config/models/{model}.yaml", key, f"run: {{mem_mb: 500, runtime: 7}}\n{key}")
+    for rule, runtime in {"encode_shard": "7", "encode_corpus": "7", "encode_queries": "14"}.items():
+        again = asked(workflow, rule, *SLURM, "--attempt", "2")
+        assert (again["mem_mb"], again["runtime"]) == ("1000", runtime), rule
+
+
 def test_going_to_a_cluster_or_back_makes_nothing_again(workflow):
     assert workflow.planned(*SLURM) == workflow.planned() == {}

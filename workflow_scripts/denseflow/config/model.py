@@ -359,8 +359,10 @@ class Run(Section):
     compile: bool = option(False, "Whether torch.compile compiles the encoder before it encodes; worth it on a GPU")
     tensorboard: bool = option(False, "Whether training writes TensorBoard's files, to results/logs/tensorboard")
     wandb: bool = option(False, "Whether training reports to Weights & Biases, whose package must be installed")
-    mem_mb: int | None = option(None, "Memory of training, in MB", ge=1)
-    runtime: int | None = option(None, "Time limit of training, in minutes", ge=1)
+    mem_mb: int | None = option(
+        None, "Memory of the jobs that train this model, score with it or encode by it, in MB", ge=1
+    )
+    runtime: int | None = option(None, "Time limit of these jobs, in minutes", ge=1)
 
     @property
     def gpus(self) -> int:
