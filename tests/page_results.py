@@ -14,6 +14,11 @@ from denseflow.report.table import write_report
 QUERIES, DOCUMENTS, DEPTH = 40, 60, 20
 NASTY = "</script><script>window.broken = true</script> <b>bold</b> & \"quoted\" 'text' \u2028 한국어 질문"
 BENCHMARK = "s\th:m:s\tmax_rss\tmean_load\tcpu_time\n{}\t0\t{}\t0\t{}\n"
+SEARCHES = """\
+dataset\tsplit\tsystem\tvariant\tsearch\tdimensions\tbytes\tbytes_per_passage\trecall@10\tqueries_per_second\texact_queries_per_second
+tiny\ttest\tbefore\tpretrained\texact\t8\t960\t16\t\t\t
+tiny\ttest\tafter\tseed1\thnsw\t8\t1960\t32.5\t0.98765\t12345.6\t2345.6
+"""
 AUDIT = {
     "queries": {"in_split": 50, "written": 48, "skipped": {}},
     "positives": {"written": 60, "a_query": {"min": 1, "median": 1, "max": 4}, "dropped": {}},
@@ -205,6 +210,8 @@ class PageResults:
             systems=self.systems,
             near_twins=folder / "near_twins.manifest.json",
         )
+        (folder / "similarity.tsv").write_bytes((folder / "table.tsv").read_bytes())
+        (folder / "indexes.tsv").write_text(SEARCHES)
 
 
 _MODELS = ("base.pretrained", "tuned.seed0", "tuned.seed1")

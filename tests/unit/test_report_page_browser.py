@@ -226,6 +226,17 @@ def test_the_colours_can_be_chosen_whatever_the_device_has(open_page):
     page.wait_for_function(f"{ink} === '{dark[1]}'")
 
 
+def test_searches_of_vectors_and_sets_of_sentences_are_shown_where_there_are_any(open_page):
+    page = open_page()
+    dash = "\N{EN DASH}"
+    rows = page.locator('[aria-label="Searches of vectors"] tbody tr').all_inner_texts()
+    assert [" ".join(row.split()) for row in rows] == [
+        f"before exact 8 960 B 16 {dash} {dash} {dash}",
+        "after seed1 hnsw 8 2.0 kB 32.5 0.9877 12,346 2,346",
+    ]
+    assert page.locator('[aria-label="Similarity of sentences"] tbody tr').count() == 12
+
+
 def test_the_page_is_one_file_that_names_no_other(file):
     text = file.read_text(encoding="utf-8")
     page = text.partition("<script>")[0]

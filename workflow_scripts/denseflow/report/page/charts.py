@@ -16,6 +16,8 @@ _FEW = 30
 """Points of a curve that are marked each, because a line alone hardly shows them."""
 _ROOM = 1.18
 """Of the axis beyond the longest bar, for its number."""
+_NAMED = 4
+"""Points of a picture that bear their names; more would stand over each other, and have a legend."""
 _PALE = 0.55
 """The bars of a part of the queries."""
 
@@ -138,6 +140,10 @@ def cost_chart(costs: Sequence[Cost], rows: Sequence[Row], measure: str, what: s
     )
     intervals = base.mark_rule(style=["interval"], opacity=0.55).encode(y=alt.Y("low:Q", title=measure), y2="high:Q")
     points = base.mark_point(filled=True, size=90, opacity=1)
+    if len(found) > _NAMED:
+        systems = alt.Scale(domain=[cost.system for cost in costs])
+        points = points.encode(color=alt.Color("system:N", scale=systems, legend=_legend()))
+        return fitted(alt.layer(intervals, points), f"{measure} against {title}", 220)
     # Of neighbours one name stands a little higher and one a little lower, so that both can be read.
     data["lower"] = [place % 2 for place in range(len(data))]
     names = [
@@ -167,7 +173,7 @@ def ranks_chart(histogram: Mapping[str, int]) -> Spec:
 
 
 def _legend() -> alt.Legend:
-    return alt.Legend(title=None, orient="top", direction="horizontal", columns=2, labelLimit=260)
+    return alt.Legend(title=None, orient="top", direction="horizontal", columns=3, labelLimit=150)
 
 
 def _frame(rows: Any) -> pd.DataFrame:

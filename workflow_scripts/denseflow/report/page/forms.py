@@ -1,6 +1,6 @@
 """Forms of numbers that only the page has: bars of differences, times, sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
@@ -44,9 +44,14 @@ def energy(watt_hours: float | None) -> str:
     return f"{watt_hours / 1000:,.3g} kWh" if watt_hours >= 1000 else f"{watt_hours:.2g} Wh"
 
 
-def number_columns(names: Sequence[str], *, texts: int = 0) -> list[tuple[str, str]]:
+def number_columns(names: Iterable[str], *, texts: int = 0) -> list[tuple[str, str]]:
     """A table's headings, each with the class of its column: numbers, but for the first ``texts`` ones."""
     return [(name.replace("_", " "), "" if place < texts else "number") for place, name in enumerate(names)]
+
+
+def recall_columns(names: Iterable[str]) -> list[str]:
+    """The columns of indexes.tsv that are a recall."""
+    return [name for name in names if name.startswith("recall@")]
 
 
 def tone(verdict: str) -> str:

@@ -62,17 +62,20 @@ def query_data(
         max_bytes: How large the passages' texts may become.
 
     Returns:
-        ``passages`` (rows of :class:`Passages`) and ``places``: ``dataset``, ``split``, ``systems``, ``total`` and
-        ``queries`` (id, text), by which the lists in ``values`` (by measure and system) and ``details`` are ordered;
-        those that changed most come first. A detail is None, or has ``relevant`` (passage, level, rank by system; 0:
-        not found), ``judged`` (relevant passages in all) and ``rankings`` (by system a list of passage and level).
+        ``before`` and ``after`` (what is compared at first), ``passages`` (rows of :class:`Passages`) and ``places``:
+        ``dataset``, ``split``, ``systems``, ``total`` and ``queries`` (id, text), those that changed most first, by
+        which the lists in ``values`` (by measure and system) and ``details`` are ordered. A detail is None, or has
+        ``relevant`` (passage, level, rank by system; 0: not found), ``judged`` (relevant passages in all) and
+        ``rankings`` (by system a list of passage and level).
     """
     passages = Passages()
     places = []
     for number, place in enumerate(report["places"], start=1):
         limit = max_bytes * number // len(report["places"])
         places.append(_place(place, report["options"], systems, datasets[place["dataset"]].parent, passages, limit))
-    return {"before": report["options"]["before"], "passages": passages.rows, "places": places}
+    options = report["options"]
+    after = next(iter([*options["after"], *options["compare"]]), options["before"])
+    return {"before": options["before"], "after": after, "passages": passages.rows, "places": places}
 
 
 def _place(

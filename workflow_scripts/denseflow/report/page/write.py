@@ -82,7 +82,7 @@ def write_page(sources: Sources, file: Path) -> None:
         "costs": costs,
         "cost_charts": _cost_charts(costs, rows, drawn),
         "cost_measure": {(row.dataset, row.split, row.system, row.measure): row for row in over(rows, ALL)},
-        "indexes": _table(sources.report.with_name("indexes.tsv")),
+        "indexes": _searches(sources.report.with_name("indexes.tsv")),
         "audits": _audits(steps, drawn),
         "steps": steps,
         "layers": layers(steps),
@@ -147,9 +147,12 @@ def _similarity(folder: Path) -> list[Row]:
     return list(read_rows(file)) if file.is_file() else []
 
 
-def _table(file: Path) -> list[list[str]]:
-    """The lines of a TSV, cell by cell; none where the experiment has no such file."""
-    return [line.split("\t") for _, line in read_lines(file)] if file.is_file() else []
+def _searches(file: Path) -> list[dict[str, str]]:
+    """The lines of indexes.tsv by column; none where the experiment has no such file."""
+    if not file.is_file():
+        return []
+    header, *lines = (line.split("\t") for _, line in read_lines(file))
+    return [dict(zip(header, line, strict=True)) for line in lines]
 
 
 def _audits(steps: Sequence[Step], drawn: _Charts) -> list[dict[str, Any]]:

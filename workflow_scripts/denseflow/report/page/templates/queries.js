@@ -19,7 +19,7 @@ function fillSystems() {
   const from = names.includes(data.before) ? data.before : names[0];
   options(field("measure"), Object.keys(place().values).map((name) => [name, name]), field("measure").value);
   options(field("from"), names.map((name) => [name, name]), from);
-  options(field("to"), names.map((name) => [name, name]), names.findLast((name) => name !== from) ?? from);
+  options(field("to"), names.map((name) => [name, name]), names.includes(data.after) ? data.after : names.find((name) => name !== from) ?? from);
 }
 
 function rows() {
