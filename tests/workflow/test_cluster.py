@@ -53,7 +53,7 @@ def test_a_collection_says_what_its_jobs_need(workflow):
 
 
 def test_a_model_says_what_the_jobs_need_that_compute_with_it(workflow):
-    shutil.rmtree(workflow.folder / "results/encode")
+    shutil.rmtree(workflow.folder / "results")
     workflow.edit("config/datasets/docs.yaml", "source:", "run: {encode_jobs: 2}\nsource:")
     for model, key in (("tuned", "trained:"), ("tiny", "pretrained:")):
         workflow.edit(f"config/models/{model}.yaml", key, f"run: {{mem_mb: 500, runtime: 7}}\n{key}")
