@@ -40,9 +40,14 @@ def _minutes(time: str) -> int | None:
 
 
 def _sinfo() -> str:
+    """SLURM's answer; without --exact it tells the smallest of machines that differ."""
     try:
         done = subprocess.run(
-            ["sinfo", "--noheader", "--format=%c|%m|%l"], capture_output=True, text=True, check=True, timeout=60
+            ["sinfo", "--noheader", "--exact", "--format=%c|%m|%l"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
         )
     except (OSError, subprocess.SubprocessError):
         return ""
