@@ -1,31 +1,23 @@
 """What docs/cross-encoders.md shows as a file is a configuration that works."""
 
-import re
-import shutil
-from pathlib import Path
-
 import pytest
+from docs_page import PROJECT, lay_out, read_page, shown_files
 
 from denseflow.config.kinds import PAIR_LOSSES
 from denseflow.config.registry import Registry
 from denseflow.cross_encoder import PairContract
 from denseflow.workflow.graph import Graph
 
-PROJECT = Path(__file__).resolve().parents[2]
-PAGE = (PROJECT / "docs" / "cross-encoders.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"```yaml\n# config/(\S+)\n(.*?)```", PAGE, re.DOTALL))
+PAGE = read_page("cross-encoders")
+FILES = shown_files(PAGE)
 
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory) -> Graph:
     """The project's configuration with the page's files, and the page's experiment with the ready model in it too."""
     folder = tmp_path_factory.mktemp("page") / "config"
-    shutil.copytree(PROJECT / "config", folder)
-    for name, text in FILES.items():
-        assert not (folder / name).exists()
-        if name.startswith("experiments/"):
-            text += "  ready: {rerank: {system: dense, model: cross-ready}}\n"
-        (folder / name).write_text(text, encoding="utf-8")
+    more = "  ready: {rerank: {system: dense, model: cross-ready}}\n"
+    lay_out(folder, {name: text + (more if name.startswith("experiments/") else "") for name, text in FILES.items()})
     return Graph(Registry({"experiments": ["cross-reranking"], "results": "results"}, folder), PROJECT)
 
 

@@ -1,17 +1,14 @@
 """What docs/encoding.md shows as files is a configuration that works."""
 
-import re
-import shutil
-from pathlib import Path
+from docs_page import PROJECT, lay_out, read_page, shown_files
 
 from denseflow.config.registry import Registry
 from denseflow.encode.batches import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS
 from denseflow.encode.corpus_shards import SHARD_SIZE
 from denseflow.workflow.graph import Graph
 
-PROJECT = Path(__file__).resolve().parents[2]
-PAGE = (PROJECT / "docs" / "encoding.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"```yaml\n# config/(\S+)\n(.*?)```", PAGE, re.DOTALL))
+PAGE = read_page("encoding")
+FILES = shown_files(PAGE)
 EXPERIMENT = """
 evaluate_on: [{dataset: nfcorpus-shared}]
 systems: {before: {model: minilm-l6-bf16}}
@@ -19,10 +16,7 @@ systems: {before: {model: minilm-l6-bf16}}
 
 
 def test_the_files_of_the_page_are_accepted_and_do_what_it_says(tmp_path):
-    shutil.copytree(PROJECT / "config", tmp_path / "config")
-    for name, text in {**FILES, "experiments/page.yaml": EXPERIMENT}.items():
-        assert not (tmp_path / "config" / name).exists()
-        (tmp_path / "config" / name).write_text(text, encoding="utf-8")
+    lay_out(tmp_path / "config", {**FILES, "experiments/page.yaml": EXPERIMENT})
     graph = Graph(Registry({"experiments": ["page"]}, tmp_path / "config"), PROJECT)
     assert graph.encode_options("minilm-l6-bf16") == '{"precision":"bf16","storage":"float16"}'
     assert graph.model_run("minilm-l6-bf16").compile

@@ -1,30 +1,25 @@
 """The recipes of docs/losses.md are a configuration that works."""
 
-import re
-import shutil
-from pathlib import Path
 from typing import get_args
 
 import pytest
 import yaml
+from docs_page import lay_out, read_page, shown_files
 
 from denseflow.config import model as sections
 from denseflow.config.registry import Registry
 
-PROJECT = Path(__file__).resolve().parents[2]
-PAGE = (PROJECT / "docs" / "losses.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"```yaml\n# config/(\S+)\n(.*?)```", PAGE, re.DOTALL))
+PAGE = read_page("losses")
+FILES = shown_files(PAGE)
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory) -> Registry:
     """The project's configuration with the page's files, and an experiment of all their models."""
     folder = tmp_path_factory.mktemp("page") / "config"
-    shutil.copytree(PROJECT / "config", folder)
+    lay_out(folder, FILES)
     systems = {"before": {"model": "minilm-l6"}}
     for name, text in FILES.items():
-        assert not (folder / name).exists()
-        (folder / name).write_text(text, encoding="utf-8")
         kind, stem = name.removesuffix(".yaml").split("/")
         if kind == "models":
             reranks = yaml.safe_load(text).get("kind") == "cross_encoder"

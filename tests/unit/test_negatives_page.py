@@ -1,29 +1,22 @@
 """What docs/negatives.md shows as a file is a configuration that works."""
 
-import re
-import shutil
-from pathlib import Path
-
 import pytest
 import yaml
+from docs_page import PROJECT, lay_out, read_page, shown_files
 
 from denseflow.config.registry import Registry
 from denseflow.workflow.graph import Graph
 from denseflow.workflow.mining import Mining
 
-PROJECT = Path(__file__).resolve().parents[2]
-PAGE = (PROJECT / "docs" / "negatives.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"```yaml\n# config/(\S+)\n(.*?)```", PAGE, re.DOTALL))
+PAGE = read_page("negatives")
+FILES = shown_files(PAGE)
 
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory) -> Graph:
     """The project's configuration with the page's files, and an experiment of its encoders."""
     folder = tmp_path_factory.mktemp("page") / "config"
-    shutil.copytree(PROJECT / "config", folder)
-    for name, text in FILES.items():
-        assert not (folder / name).exists()
-        (folder / name).write_text(text, encoding="utf-8")
+    lay_out(folder, FILES)
     encoders = ("negatives-round2", "negatives-student", "negatives-unsupervised")
     systems = {name: {"model": name} for name in ("minilm-l6", *encoders)}
     experiment = {"evaluate_on": [{"dataset": "nfcorpus"}], "systems": systems, "before": "minilm-l6"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from docs_page import PROJECT, lay_out, read_page, shown_files
 
 from denseflow.config.registry import Registry
 from denseflow.config.search_index import Hnsw, Ivf, IvfPq, ScalarQuantizer
@@ -14,18 +15,14 @@ from denseflow.errors import DenseflowError
 from denseflow.workflow.graph import Graph
 from denseflow.workflow.searches import index_options, index_search_options, index_tables
 
-PROJECT = Path(__file__).resolve().parents[2]
-PAGE = (PROJECT / "docs" / "search.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"```yaml\n# config/(\S+)\n(.*?)```", PAGE, re.DOTALL))
+PAGE = read_page("search")
+FILES = shown_files(PAGE)
 NAME = "search-indexes"
 
 
 def read(folder: Path, change: tuple[str, str] = ("", "")) -> Graph:
-    shutil.copytree(PROJECT / "config", folder)
-    for name, text in FILES.items():
-        assert not (folder / name).exists()
-        assert change[0] in text
-        (folder / name).write_text(text.replace(*change) if change[0] else text, encoding="utf-8")
+    assert all(change[0] in text for text in FILES.values())
+    lay_out(folder, {name: text.replace(*change) if change[0] else text for name, text in FILES.items()})
     return Graph(Registry({"experiments": [NAME]}, folder), PROJECT)
 
 

@@ -1,10 +1,9 @@
 """What docs/statistics.md shows is what the report has."""
 
 import re
-import shutil
-from pathlib import Path
 
 import pytest
+from docs_page import PROJECT, lay_out, read_page, shown_files
 
 from denseflow.config.registry import Registry
 from denseflow.report.rows import COLUMNS
@@ -12,19 +11,15 @@ from denseflow.report.table import DEFAULTS
 from denseflow.workflow.graph import Graph
 from denseflow.workflow.reports import near_twin_places
 
-PROJECT = Path(__file__).resolve().parents[2]
-PAGE = (PROJECT / "docs" / "statistics.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"```yaml\n# config/(\S+)\n(.*?)```", PAGE, re.DOTALL))
+PAGE = read_page("statistics")
+FILES = shown_files(PAGE)
 
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory) -> Graph:
     """The project's configuration with the page's experiment."""
     folder = tmp_path_factory.mktemp("page") / "config"
-    shutil.copytree(PROJECT / "config", folder)
-    for name, text in FILES.items():
-        assert not (folder / name).exists()
-        (folder / name).write_text(text, encoding="utf-8")
+    lay_out(folder, FILES)
     return Graph(Registry({"experiments": ["statistics"], "results": "results"}, folder), PROJECT)
 
 
