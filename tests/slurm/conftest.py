@@ -35,7 +35,7 @@ ResumableTrainer.training_step = lambda *rest: time.sleep(pause) or step(*rest)
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A SLURM of its own; the tests that need it are skipped where it cannot be started."""
     reason = why_not()
@@ -48,7 +48,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             print("  ".join(job.get(key, "") for key in keys))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def whole(slurm: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """The tiny experiment, from nothing."""
     from tiny import make_tiny_model
@@ -60,7 +60,7 @@ def whole(slurm: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def troubled(slurm: Cluster, finished: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Trainings that run out of time, are cancelled, lose their machine, and take two machines."""
     workflow = copied(finished, tmp_path_factory.mktemp("trainings") / "troubled")
