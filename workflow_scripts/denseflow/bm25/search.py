@@ -91,7 +91,7 @@ def search(
 
 def open_searcher(folder: Path, analyzer: str, k1: float, b: float) -> Any:
     """Anserini's searcher over the index in ``folder``; :func:`denseflow.bm25.java.start` comes first."""
-    searcher = java_class("io.anserini.search.SimpleSearcher")(str(folder))
+    searcher = java_class("io.anserini.search.SimpleSearcher")(str(folder.resolve()))
     searcher.set_bm25(k1, b)
     if analyzer != "en":  # the searcher's own choice; the class of the others is public and takes no arguments
         searcher.set_analyzer(java_class(ANALYZERS[analyzer])())
