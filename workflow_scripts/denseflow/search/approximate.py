@@ -210,7 +210,7 @@ class _IndexSearch:
             return self._index.search(queries, count)
         if self._gpus:
             return self._index.search(queries, count)
-        products = queries @ self._centroids.T  # by numpy, whose BLAS is quicker than that of FAISS's packages
+        products = queries @ self._centroids.T  # by numpy, as passages are assigned to lists
         lists = np.argsort(-products, axis=1, kind="stable")[:, : self._nprobe]
         nearness = np.take_along_axis(products, lists, axis=1)
         return self._index.search_preassigned(queries, count, lists, nearness)

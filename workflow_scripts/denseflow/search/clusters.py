@@ -1,8 +1,7 @@
 """Spherical k-means (Dhillon and Modha, 2001): the centroids of an index's lists.
 
-FAISS has it too, but its packages on PyPI carry a BLAS that is several times slower than numpy's, and take another
-number of threads for another sum. Here the work is cut into pieces of a fixed size, so that the centroids do not depend
-on the threads.
+FAISS has it too, but another number of threads gives another sum there, and so other lists. Here the work is cut into
+pieces of a fixed size, so that the centroids do not depend on the threads.
 """
 
 from functools import partial
