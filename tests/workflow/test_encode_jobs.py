@@ -1,5 +1,7 @@
 """Several jobs share an encoding: that reruns nothing, and what is missing is encoded alone."""
 
+from pathlib import Path
+
 TARGET = "results/encode/docs/tiny/pretrained/corpus.manifest.json"
 
 
@@ -28,7 +30,7 @@ def test_a_missing_shard_alone_is_encoded_again_and_the_number_of_jobs_reruns_no
 def test_a_shard_that_was_lost_after_its_job_stops_the_manifest_and_the_next_run_repairs_it(workflow):
     workflow.edit("workflow_scripts/denseflow/encode/shares.py", "(1.0, 4.0, 15.0, 40.0)", "(0.1,)")
     workflow.edit("config/datasets/docs.yaml", "source:", "run: {encode_jobs: 2}\nsource:")
-    folder, marks = (workflow.folder / TARGET).parent, "results/work/encode/docs/tiny/pretrained"
+    folder, marks = (workflow.folder / TARGET).parent, Path("results", "work", "encode", "docs", "tiny", "pretrained")
     manifest = (workflow.folder / TARGET).read_bytes()
     (workflow.folder / TARGET).unlink()
     workflow.make(f"{marks}/0-of-2.done", f"{marks}/1-of-2.done", "--notemp")

@@ -1,5 +1,6 @@
 """Sets of sentences in config/experiments/NAME.yaml, on which an experiment's models are scored beside retrieval."""
 
+from abc import abstractmethod
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -47,9 +48,9 @@ class SentencePairs(Section):
         return self
 
     @property
+    @abstractmethod
     def value_column(self) -> str | int:
         """The column of a row's value."""
-        raise NotImplementedError
 
 
 class Sts(SentencePairs):
