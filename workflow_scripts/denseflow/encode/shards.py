@@ -1,4 +1,7 @@
-"""Finished pieces of an encoding that was interrupted, kept to be used again."""
+"""Finished pieces of a cross-encoder's scores, kept in a work folder to be used again after an interruption.
+
+The vectors of a corpus, which stay in their place for good, are :mod:`denseflow.encode.corpus_shards`'.
+"""
 
 import json
 import logging
@@ -13,19 +16,19 @@ LOG = logging.getLogger("denseflow")
 
 
 class Shards:
-    """Shards in a work folder: the vectors of the texts from one place to another, each with its sha256 beside it."""
+    """Shards in a work folder: the numbers of what stands from one place to another, each with its sha256 beside it."""
 
     def __init__(self, folder: Path, key: str) -> None:
         """Open a work folder.
 
         Args:
             folder: Made where it is missing.
-            key: What the vectors depend on; a shard made with another key is not used.
+            key: What the numbers depend on; a shard made with another key is not used.
         """
         self._folder, self._key = folder, key
 
     def read(self, start: int, stop: int) -> np.ndarray | None:
-        """The shard of the texts from ``start`` to before ``stop``, mapped from the disk; None where none is whole."""
+        """The shard from ``start`` to before ``stop``, mapped from the disk; None where none is whole."""
         vectors, record = self._paths(start, stop)
         if not vectors.is_file() or not record.is_file():
             return None
@@ -34,12 +37,12 @@ class Shards:
         except ValueError:
             facts = {}
         if facts != {"key": self._key, "sha256": sha256(vectors)}:
-            LOG.warning("%s: altered, or made from something else; encoded again", vectors)
+            LOG.warning("%s: altered, or made from something else; computed again", vectors)
             return None
         return np.load(vectors, mmap_mode="r", allow_pickle=False)
 
     def write(self, start: int, stop: int, vectors: np.ndarray) -> None:
-        """Keep a finished shard, float32, shape (stop - start, dimensions)."""
+        """Keep a finished shard, an array of any shape."""
         path, record = self._paths(start, stop)
         write_vectors(path, vectors)
         write_json(record, {"key": self._key, "sha256": sha256(path)})
