@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from denseflow.config.data_file import Sha256
 from denseflow.config.section import Name, Section, SplitName, Text, option, required
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class IrDatasetsSource(Section):

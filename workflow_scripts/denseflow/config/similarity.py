@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from denseflow.config.dataset import Sha256
+from denseflow.config.data_file import Sha256
 from denseflow.config.section import Section, Text, option, required
 from denseflow.errors import DenseflowError
 from denseflow.evaluate.pairs import kind_of

@@ -58,13 +58,17 @@ def export(source: dict[str, Any], folder: Path) -> dict[str, Any]:
             (whole / name).replace(folder / name)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    options = {"source": _without_folders(source)}
+    options = _without_folders({"source": source})
     return write_manifest(folder, "dataset", files, packages=collection.packages, options=options, **facts)
 
 
-def _without_folders(source: Mapping[str, Any]) -> dict[str, Any]:
-    """The source's options with the last part of ``path`` only: moving a collection does not change it."""
-    return {key: Path(value).name if key == "path" and value else value for key, value in source.items()}
+def _without_folders(options: Any, key: str = "") -> Any:
+    """The options with the last part of each ``path`` only: moving a collection does not change it."""
+    if isinstance(options, Mapping):
+        return {name: _without_folders(value, name) for name, value in options.items()}
+    if isinstance(options, list):
+        return [_without_folders(value) for value in options]
+    return Path(options).name if key == "path" and options else options
 
 
 def _write(collection: SourceCollection, folder: Path) -> dict[str, Any]:

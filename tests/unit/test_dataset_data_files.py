@@ -1,0 +1,63 @@
+import gzip
+import http.server
+import threading
+
+import pytest
+
+from denseflow.config.data_file import DataFile
+from denseflow.dataset.data_files import at_hand
+from denseflow.errors import DenseflowError
+from denseflow.files import sha256, sha256_text
+
+TEXT = "un, deux, trois\n"
+
+
+@pytest.fixture
+def address(tmp_path):
+    folder = tmp_path / "served"
+    folder.mkdir()
+    (folder / "numbers.txt").write_text(TEXT)
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(folder))
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/numbers.txt"
+    server.shutdown()
+
+
+def test_a_file_is_read_where_it_lies_and_a_gzipped_one_is_unpacked(tmp_path):
+    plain, packed = tmp_path / "numbers.txt", tmp_path / "numbers.txt.gz"
+    plain.write_text(TEXT)
+    packed.write_bytes(gzip.compress(TEXT.encode()))
+    assert at_hand({"path": str(plain), "sha256": sha256_text(TEXT)}, tmp_path / "work") == plain
+    for sum_ in (sha256_text(TEXT), sha256(packed), None):
+        found = at_hand({"path": str(packed), "sha256": sum_}, tmp_path / "work")
+        assert (found.name, found.read_text()) == ("numbers.txt", TEXT)
+
+
+def test_what_is_not_at_the_path_is_downloaded(tmp_path, address):
+    file = {"path": str(tmp_path / "nothing.txt"), "url": address, "sha256": sha256_text(TEXT)}
+    assert at_hand(file, tmp_path / "work").read_text() == TEXT
+    with pytest.raises(DenseflowError, match="nothing.txt: no such file; correct `path`"):
+        at_hand({"path": file["path"]}, tmp_path / "work")
+
+
+def test_another_file_than_the_sum_says_is_refused(tmp_path):
+    path = tmp_path / "numbers.txt"
+    path.write_text(TEXT)
+    with pytest.raises(DenseflowError, match=f"sha256 {sha256_text(TEXT)}, expected 0000"):
+        at_hand({"path": str(path), "sha256": "0" * 64}, tmp_path / "work")
+    path.with_suffix(".gz").write_bytes(gzip.compress(TEXT.encode())[:-9])
+    with pytest.raises(DenseflowError, match="truncated or broken gzip"):
+        at_hand({"path": str(path.with_suffix(".gz"))}, tmp_path / "work")
+
+
+def test_a_file_needs_a_place_and_a_download_its_sum():
+    with pytest.raises(ValueError, match="give `path`, `url`, or both"):
+        DataFile()
+    with pytest.raises(ValueError, match="`url` needs `sha256`"):
+        DataFile(url="https://example.org/a.json")
+    assert DataFile(path="folder/a.json.gz").name == "a.json"
