@@ -41,7 +41,7 @@ def test_a_file_is_read_where_it_lies_and_a_gzipped_one_is_unpacked(tmp_path):
 def test_what_is_not_at_the_path_is_downloaded(tmp_path, address):
     file = {"path": str(tmp_path / "nothing.txt"), "url": address, "sha256": sha256_text(TEXT)}
     assert at_hand(file, tmp_path / "work").read_text() == TEXT
-    with pytest.raises(DenseflowError, match="nothing.txt: no such file; correct `path`"):
+    with pytest.raises(DenseflowError, match=r"nothing\.txt: no such file; correct `path`"):
         at_hand({"path": file["path"]}, tmp_path / "work")
 
 

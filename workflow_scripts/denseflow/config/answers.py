@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from denseflow.collection import read_answers
-from denseflow.config.dataset import BeirSource, Dataset, IrDatasetsSource, PackageDocsSource
+from denseflow.config.dataset import Dataset
 from denseflow.config.experiment import Experiment
+from denseflow.config.sources.beir import BeirSource
+from denseflow.config.sources.ir_datasets import IrDatasetsSource
+from denseflow.config.sources.package_docs import PackageDocsSource
 from denseflow.errors import DenseflowError
 from denseflow.evaluate.names import looks_for_answers
 

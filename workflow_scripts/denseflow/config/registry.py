@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from denseflow.bm25.analyzers import check_analyzer
 from denseflow.config.answers import check_answers
-from denseflow.config.dataset import BeirSource, Dataset
+from denseflow.config.dataset import Dataset
 from denseflow.config.experiment import Experiment
 from denseflow.config.fusion import Tune
 from denseflow.config.kinds import PAIR_LOSSES, check_base, check_systems
@@ -14,6 +14,7 @@ from denseflow.config.load import check, read_yaml
 from denseflow.config.model import Model, Trained
 from denseflow.config.negatives import DenseNegatives, Negatives
 from denseflow.config.section import Section
+from denseflow.config.sources.beir import BeirSource
 from denseflow.config.workflow import Workflow
 from denseflow.errors import DenseflowError
 

@@ -6,11 +6,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from denseflow.config.dataset import BeirSource
 from denseflow.config.experiment import Bm25, EvaluationSet, Experiment, Rerank
 from denseflow.config.model import ModelSource, Run
 from denseflow.config.negatives import Bm25Negatives
 from denseflow.config.registry import Registry
+from denseflow.config.sources.beir import BeirSource
 from denseflow.errors import DenseflowError
 from denseflow.workflow.canonical import canonical
 from denseflow.workflow.fingerprint import fingerprint, pins

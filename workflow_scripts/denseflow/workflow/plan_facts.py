@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from denseflow.collection import QRELS_HEADER
-from denseflow.config.dataset import IrDatasetsSource
 from denseflow.config.model import ModelSource
+from denseflow.config.sources.ir_datasets import IrDatasetsSource
 from denseflow.workflow import plan_speeds as assumed
 
 if TYPE_CHECKING:
