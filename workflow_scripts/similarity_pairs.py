@@ -5,8 +5,9 @@ import tempfile
 from pathlib import Path
 
 from denseflow.dataset.download import download
-from denseflow.evaluate.pairs import kind_of, write_pairs
+from denseflow.evaluate.pairs import write_pairs
 from denseflow.stage_log import stage_log
+from denseflow.table_rows import kind_of
 
 with stage_log(snakemake.log[0]):
     options = json.loads(snakemake.params.options)["set"]

@@ -1,6 +1,5 @@
 """Sets of sentence pairs: how files are read, what a model's scores are, and their table."""
 
-import gzip
 import json
 from itertools import combinations
 from pathlib import Path
@@ -13,13 +12,14 @@ from denseflow.config.load import check
 from denseflow.config.similarity import Paraphrases, Sts
 from denseflow.encoder import load_encoder
 from denseflow.errors import DenseflowError
-from denseflow.evaluate.pairs import kind_of, load_pairs, read_pairs, write_pairs
+from denseflow.evaluate.pairs import load_pairs, read_pairs, write_pairs
 from denseflow.evaluate.paraphrases import mine, score_ranking
 from denseflow.evaluate.similarity import score_similarity
 from denseflow.manifest import write_manifest
 from denseflow.report.correlations import Correlations
 from denseflow.report.rows import read_rows
 from denseflow.report.similarity import Scored, write_similarity
+from denseflow.table_rows import kind_of
 from denseflow.train.pretrained import find_in_package
 
 STS = {"type": "sts", "first": "sentence1", "second": "sentence2", "score": "score"}
@@ -268,18 +268,26 @@ def test_all_minilm_l6_v2_scores_on_the_sts_benchmark_what_mteb_publishes(shared
     assert stats.pearsonr(values, cosines).statistic == pytest.approx(expected["cosine_pearson"], abs=0.0005)
 
 
-def test_the_korean_and_japanese_sets_are_read_as_they_are(shared):
+def test_the_sets_of_all_languages_are_read_as_they_are(shared):
     data = shared / "data"
-    sets = {
+    by_number = {"first": 1, "second": 2, "score": 3}
+    sets: dict[str, tuple[dict, int]] = {
+        "korean-sts/korsts-train.tsv.gz": ({}, 5749),
+        "korean-sts/korsts-dev.tsv": ({}, 1500),
         "korean-sts/korsts-test.tsv": ({}, 1379),
         "korean-sts/klue-sts-v1.1_dev.json": ({"score": "labels.real-label"}, 519),
+        "jglue/jsts-train-v1.3.json.gz": ({"score": "label"}, 12451),
         "jglue/jsts-valid-v1.3.json": ({"score": "label"}, 1457),
-        "stsb-multi-mt/stsb-zh-test.csv": ({"first": 1, "second": 2, "score": 3}, 1379),
+        "jglue/jsts-test-v1.3.json": ({"score": "label"}, 1589),
     }
+    for language in ("en", "ja", "zh"):
+        for split, count in (("train", 5749), ("dev", 1500), ("test", 1379)):
+            packed = ".gz" if split == "train" else ""
+            sets[f"stsb-multi-mt/stsb-{language}-{split}.csv{packed}"] = (by_number, count)
+    there = [path for folder in ("korean-sts", "jglue", "stsb-multi-mt") for path in (data / folder).iterdir()]
+    names = {str(path.relative_to(data)) for path in there if "sts" in path.name}
+    assert names == set(sets)
     for name, (columns, count) in sets.items():
         found = list(read_pairs(data / name, kind_of(name), {**STS, **columns}))
         assert len(found) == count, name
-        assert max(pair.value for pair in found) == 5
-    with gzip.open(data / "korean-sts/korsts-train.tsv.gz", "rt") as file:
-        assert next(file).startswith("genre")
-    assert sum(1 for _ in read_pairs(data / "korean-sts/korsts-train.tsv.gz", ".tsv", STS)) == 5749
+        assert (min(pair.value for pair in found), max(pair.value for pair in found)) == (0, 5), name

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from denseflow.config.data_file import Sha256
 from denseflow.config.section import Section, Text, option, required
 from denseflow.errors import DenseflowError
-from denseflow.evaluate.pairs import kind_of
+from denseflow.table_rows import kind_of
 
 Column = Text | Annotated[int, Field(ge=1)]
 """A column's name, or its number from 1 where there is no header; a key of JSON, ``labels.score`` for a nested one."""
