@@ -100,7 +100,7 @@ def test_what_means_nothing_for_a_cross_encoder_is_refused_by_its_key(folder, ke
     text = message(folder)
     assert "models/reranker.yaml" in text
     assert ".".join(keys[1:]) in text
-    assert "leave it out" in text or "take lce or bce" in text or "set it to" in text
+    assert "leave it out" in text or "take one of lce, bce" in text or "set it to" in text
 
 
 def test_two_sources_are_refused_for_a_cross_encoder(folder):

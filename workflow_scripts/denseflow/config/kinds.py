@@ -1,4 +1,4 @@
-"""What goes with an encoder alone, and what with a cross-encoder alone: an option without a meaning is refused."""
+"""What goes with an encoder, a sparse encoder or a cross-encoder alone: an option without a meaning is refused."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from denseflow.errors import DenseflowError
 
 if TYPE_CHECKING:
-    from denseflow.config.experiment import Experiment
+    from denseflow.config.experiment import Experiment, System
     from denseflow.config.model import Model
 
 PAIR_LOSSES = ("lce", "bce")
@@ -16,6 +16,22 @@ _OF_VECTORS = (
     *("add_bos", "add_eos", "padding_side"),
 )
 _OF_PAIRS = ("pair_max_length",)
+_NOT_OF = {
+    "encoder": _OF_PAIRS,
+    "sparse_encoder": (*_OF_PAIRS, "pooling", "normalize", "similarity"),
+    "cross_encoder": _OF_VECTORS,
+}
+"""A contract's keys without a meaning for a kind."""
+_HINTS = {
+    "encoder": "",
+    "sparse_encoder": "it takes the greatest weight of each term, and compares by the inner product; ",
+    "cross_encoder": "its keys are query_prefix, passage_prefix, pair_max_length and title_separator; ",
+}
+_LOSSES = {
+    "encoder": ("infonce", "triplet", "margin_mse", "kl", "simcse", "mixcse"),
+    "sparse_encoder": ("infonce", "triplet", "margin_mse", "kl"),
+    "cross_encoder": PAIR_LOSSES,
+}
 
 
 def check_kind(model: "Model") -> None:
@@ -24,23 +40,29 @@ def check_kind(model: "Model") -> None:
     Raises:
         ValueError: Key, value and what to do.
     """
-    pairs = model.kind == "cross_encoder"
-    for key in _OF_VECTORS if pairs else _OF_PAIRS:
+    for key in _NOT_OF[model.kind]:
         value = getattr(model.contract, key)
         if value is not None:
-            hint = "its keys are query_prefix, passage_prefix, pair_max_length and title_separator; " if pairs else ""
             raise ValueError(
-                f"`contract.{key}` is {value!r}, which means nothing for {_a(model.kind)}; {hint}leave it out"
+                f"`contract.{key}` is {value!r}, which means nothing for {_a(model.kind)}; {_HINTS[model.kind]}leave "
+                "it out"
             )
     if model.trained is not None:
-        loss = model.trained.recipe.loss.name
-        if (loss in PAIR_LOSSES) != pairs:
-            losses = "lce or bce" if pairs else "one of vectors, such as infonce"
+        recipe = model.trained.recipe
+        if recipe.loss.name not in _LOSSES[model.kind]:
             raise ValueError(
-                f"`trained.recipe.loss.name` is {loss!r}, which {_a(model.kind)} cannot learn; take {losses}"
+                f"`trained.recipe.loss.name` is {recipe.loss.name!r}, which {_a(model.kind)} cannot learn; take one of "
+                f"{', '.join(_LOSSES[model.kind])}"
             )
-    if pairs:
+        if recipe.flops is not None and model.kind != "sparse_encoder":
+            raise ValueError(
+                f"`trained.recipe.flops` is given, which means nothing for {_a(model.kind)}; leave it out, or set "
+                "`kind: sparse_encoder`"
+            )
+    if model.kind == "cross_encoder":
         _check_cross_encoder(model)
+    if model.kind == "sparse_encoder":
+        _check_sparse_encoder(model)
 
 
 def check_flash_attention(model: "Model") -> None:
@@ -63,17 +85,18 @@ def check_flash_attention(model: "Model") -> None:
 
 
 def check_base(model: "Model", base: "Model", where: str) -> None:
-    """Refuse an encoder that would start from a cross-encoder, or share what its base has twice.
+    """Refuse a model that would start from one of another kind, or share what its base has twice.
 
     A cross-encoder may start from an encoder: it gets a new head.
 
     Raises:
         DenseflowError: With ``where``, which names file and key.
     """
-    if model.kind == "encoder" and base.kind != "encoder":
+    starts = ("encoder", "cross_encoder") if model.kind == "cross_encoder" else (model.kind,)
+    if base.kind not in starts:
         raise DenseflowError(
-            f"{where}: the base is a cross-encoder, from which an encoder cannot start; name an encoder, or set `kind: "
-            "cross_encoder`"
+            f"{where}: the base is {_a(base.kind)}, from which {_a(model.kind)} cannot start; name {_a(starts[0])}, or "
+            f"set `kind: {base.kind}`"
         )
     if model.trained is not None and model.trained.recipe.encoders == "shared" and _is_separate(base):
         raise DenseflowError(
@@ -95,23 +118,36 @@ def check_systems(experiment: "Experiment", models: Mapping[str, "Model"], file:
     """
     for name, system in experiment.systems.items():
         where = f"{file}: key 'systems.{name}"
-        if system.model is not None and models[system.model].kind != "encoder":
-            raise DenseflowError(
-                f"{where}.model': {system.model!r} is a cross-encoder, which cannot search a collection; name an "
-                "encoder, or rerank another system with it: `rerank: {system: ..., model: " + system.model + "}`"
-            )
+        if system.model is not None:
+            _check_searching(system, models[system.model].kind, where)
         _check_made_of(experiment, name, where)
         if system.rerank is None:
             continue
         if models[system.rerank.model].kind != "cross_encoder":
             raise DenseflowError(
-                f"{where}.rerank.model': {system.rerank.model!r} is an encoder, expected a cross-encoder; say "
+                f"{where}.rerank.model': {system.rerank.model!r} is {_a(models[system.rerank.model].kind)}, expected "
+                "a cross-encoder; say "
                 "`kind: cross_encoder` in its file if it is one, or name another model"
             )
         if system.rerank.depth > experiment.depth:
             raise DenseflowError(
                 f"{where}.rerank.depth': {system.rerank.depth}, but runs have {experiment.depth} documents a query; "
                 "lower it, or raise the experiment's `depth`"
+            )
+
+
+def _check_searching(system: "System", kind: str, where: str) -> None:
+    """Refuse a model that cannot search a collection, or not in that way."""
+    if kind == "cross_encoder":
+        raise DenseflowError(
+            f"{where}.model': {system.model!r} is a cross-encoder, which cannot search a collection; name an "
+            f"encoder, or rerank another system with it: `rerank: {{system: ..., model: {system.model}}}`"
+        )
+    for key in ("dimensions", "index"):
+        if kind == "sparse_encoder" and getattr(system, key) is not None:
+            raise DenseflowError(
+                f"{where}.{key}': given, but {system.model!r} is a sparse encoder, whose terms are searched exactly in "
+                "an inverted index of their own; leave it out"
             )
 
 
@@ -159,6 +195,28 @@ def _check_cross_encoder(model: "Model") -> None:
         )
 
 
+def _check_sparse_encoder(model: "Model") -> None:
+    if model.encode.storage != "float32":
+        raise ValueError(
+            f"`encode.storage` is {model.encode.storage}, but a sparse encoder's weights are kept as float32, and its "
+            "zeros not at all; leave it out"
+        )
+    if model.trained is None:
+        return
+    recipe = model.trained.recipe
+    for key in ("matryoshka", "projection"):
+        if getattr(recipe, key) is not None:
+            raise ValueError(
+                f"`trained.recipe.{key}` is given, but a sparse encoder's dimensions are the terms of its vocabulary; "
+                "leave it out"
+            )
+    if recipe.flops is None:
+        raise ValueError(
+            "`trained.recipe.flops` is missing: without it nothing keeps a sparse encoder's vectors sparse; give it, "
+            "such as {query_weight: 5.0e-4, passage_weight: 3.0e-4}, or weights of 0 to see what happens without"
+        )
+
+
 def _is_separate(model: "Model") -> bool:
     if model.pretrained is not None:
         return model.pretrained.passage is not None
@@ -166,4 +224,4 @@ def _is_separate(model: "Model") -> bool:
 
 
 def _a(kind: str) -> str:
-    return {"encoder": "an encoder", "cross_encoder": "a cross-encoder"}[kind]
+    return {"encoder": "an encoder", "sparse_encoder": "a sparse encoder", "cross_encoder": "a cross-encoder"}[kind]

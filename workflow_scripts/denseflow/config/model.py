@@ -205,11 +205,22 @@ class KeptModels(Section):
         return self
 
 
+class Flops(Section):
+    """What keeps a sparse encoder's vectors sparse (Paria et al., 2020; Formal et al., 2021)."""
+
+    query_weight: float = option(5e-4, "Weight of the queries' term in the loss; higher leaves fewer terms", ge=0)
+    passage_weight: float = option(3e-4, "Weight of the passages' term in the loss; higher leaves fewer terms", ge=0)
+    warmup_ratio: float = option(
+        0.33, "The share of the steps in which both weights rise from 0, by the square of the step", ge=0, le=1
+    )
+
+
 class Recipe(Section):
     """How a model is trained."""
 
     loss: AnyLoss = option(InfoNCE(), "The loss and its options, by `name`")
     matryoshka: Matryoshka | None = option(None, "Also train the vectors' first dimensions")
+    flops: Flops | None = option(None, "What keeps a sparse encoder's vectors sparse; it must be given for one")
     encoders: Literal["shared", "separate", "query_only"] = option(
         "shared",
         "One encoder for queries and passages; two, which start equal; or two of which only the queries' learns",
@@ -374,10 +385,12 @@ class Model(Section):
     """A pretrained model or one to train, its contract, and where it runs."""
 
     description: str = option("", "A line for people")
-    kind: Literal["encoder", "cross_encoder"] = option(
-        "encoder", "An encoder, or a cross-encoder that reads query and passage together: a reranker or a teacher",
+    kind: Literal["encoder", "sparse_encoder", "cross_encoder"] = option(
+        "encoder",
+        "An encoder; a sparse encoder, whose vectors weigh the terms of its vocabulary (SPLADE); or a cross-encoder "
+        "that reads query and passage together: a reranker or a teacher",
         neutral="encoder",
-    )  # fmt: skip
+    )
     pretrained: Pretrained | None = option(None, "Where the model comes from")
     trained: Trained | None = option(None, "How the model is trained")
     contract: Contract = option(Contract(), "What differs from the contract in the model's folder")
