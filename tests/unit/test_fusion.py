@@ -15,6 +15,7 @@ from denseflow.manifest import write_manifest
 from denseflow.run_file import read_run, write_run
 from denseflow.search.fusion import fuse, fuse_rankings
 from denseflow.search.fusion_weights import choose_weights
+from denseflow.search.speed import read_speed
 from denseflow.workflow.fusions import Fused
 from denseflow.workflow.graph import Graph
 
@@ -96,6 +97,8 @@ def test_a_fused_run_has_the_queries_of_all_runs_and_a_manifest(tmp_path):
     assert {query: list(ranking) for query, ranking in run.items()} == {"q1": ["c", "a", "d"], "q2": ["c", "d", "a"]}
     assert json.loads((tmp_path / "test.top3.manifest.json").read_text()) == facts
     assert facts["options"] == {"method": "rrf", "k": 60, "weights": [1, 1], "depth": 3}
+    assert read_speed(tmp_path / "test.top3.trec") > 0
+    assert list(facts["files"]) == ["test.top3.trec"]
 
 
 def test_runs_are_fused_query_by_query_and_never_wholly_in_memory(tmp_path):

@@ -16,6 +16,7 @@ from denseflow.run_file import read_run, write_run
 from denseflow.search import rerank as module
 from denseflow.search.cross_encoder import load_cross_encoder, read_pair_contract, score_pairs
 from denseflow.search.rerank import reorder, rerank
+from denseflow.search.speed import read_speed, speed_file
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,17 @@ def test_a_ranking_by_the_judgements_is_measured_as_perfect(run, dataset, model,
     assert [score.value for score in evaluate(qrels, reranked, ["nDCG@10"])] == [1.0] * len(qrels)
 
 
+def test_how_quick_the_scoring_was_stands_beside_the_run_and_in_no_manifest(run, dataset, model, tmp_path):
+    do(run, dataset, model, tmp_path)
+    reranked = tmp_path / "out" / "test.top12.trec"
+    speed = json.loads(speed_file(reranked).read_text())
+    assert speed["queries"] == len(WORDS)
+    assert read_speed(reranked) == speed["queries_per_second"] > 0
+    manifest = json.loads(reranked.with_suffix(".manifest.json").read_text())
+    assert list(manifest["files"]) == [reranked.name]
+    assert "seconds" not in json.dumps(manifest)
+
+
 @pytest.mark.parametrize("depth", [1, 3, 12])
 def test_the_depth_says_how_many_documents_are_ordered_anew(run, dataset, model, tmp_path, depth):
     reranked, before = do(run, dataset, model, tmp_path, depth=depth), read_run(run)
@@ -119,6 +131,8 @@ def test_what_was_scored_before_a_kill_is_not_scored_again(run, dataset, model, 
     assert do(run, dataset, model, tmp_path) == whole
     assert len(calls) == 3
     assert not (tmp_path / "work").exists()
+    # The clock measured the two last pairs of queries and the one that was left over, and counts these alone.
+    assert json.loads(speed_file(tmp_path / "out" / "test.top12.trec").read_text())["queries"] == len(WORDS) - 4
 
 
 def test_scores_of_another_model_or_depth_are_not_taken_up(run, dataset, model, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ import numpy as np
 from denseflow.files import sha256
 from denseflow.manifest import read_manifest, write_manifest
 from denseflow.run_file import RunFile, write_run
+from denseflow.search.speed import Stopwatch
 
 Method = Literal["rrf", "min_max", "z_score"]
 
@@ -28,6 +29,9 @@ def fuse(
     tag: str = "denseflow",
 ) -> dict[str, Any]:
     """Write ``fused`` (TREC) and, last, its manifest ``<stem of fused>.manifest.json``.
+
+    How quick the fusing was goes to ``<stem of fused>.speed.json``, which no manifest lists; reading the runs is no part
+    of it.
 
     Args:
         manifests: NAME.manifest.json beside each run NAME.trec, all of one split.
@@ -46,11 +50,15 @@ def fuse(
     """
     runs = [RunFile(checked_run(manifest)) for manifest in manifests]
     queries = list(dict.fromkeys(query for run in runs for query in run.queries))
-    rankings = (
-        (query, *fuse_rankings([run.ranking(query) for run in runs], method=method, k=k, weights=weights, depth=depth))
-        for query in queries
-    )
-    write_run(fused, rankings, tag)
+    clock = Stopwatch()
+
+    def ranking_of(query: str) -> tuple[str, list[str], list[float]]:
+        rankings = [run.ranking(query) for run in runs]
+        with clock.over(1):
+            return (query, *fuse_rankings(rankings, method=method, k=k, weights=weights, depth=depth))
+
+    write_run(fused, map(ranking_of, queries), tag)
+    clock.write(fused)
     return write_manifest(
         fused.parent,
         "search",

@@ -18,6 +18,7 @@ from denseflow.manifest import read_manifest, write_manifest
 from denseflow.progress import progress
 from denseflow.run_file import RunFile, write_run
 from denseflow.search.cross_encoder import load_cross_encoder, read_pair_contract, score_pairs
+from denseflow.search.speed import Stopwatch
 
 LOG = logging.getLogger("denseflow")
 
@@ -43,7 +44,8 @@ def rerank(
     """Write ``reranked`` (TREC) and, last, its manifest ``<stem of reranked>.manifest.json``.
 
     A query's first ``depth`` documents come in the order of the cross-encoder's scores; equal scores keep the order of
-    the run. What lies deeper keeps its order behind them, with scores that go on falling.
+    the run. What lies deeper keeps its order behind them, with scores that go on falling. How quick the scoring was goes
+    to ``<stem of reranked>.speed.json``, which no manifest lists.
 
     Args:
         run_manifest: NAME.manifest.json beside the run NAME.trec.
@@ -81,8 +83,10 @@ def rerank(
     passages = {name: passage_text(document, contract) for name, document in texts.items()}
     inputs = {"run": sha256(run_manifest), "dataset": sha256(dataset_manifest), "model": sha256(model_manifest)}
     shards = Shards(work, sha256_text("".join([*inputs.values(), str(depth), code])))
-    rankings = _rankings(model, run, queries, passages, depth, shards)
+    clock = Stopwatch()
+    rankings = _rankings(model, run, queries, passages, depth, shards, clock)
     write_run(reranked, rankings, tag)
+    clock.write(reranked)
     manifest = write_manifest(
         reranked.parent,
         "search",
@@ -124,8 +128,9 @@ def _rankings(
     passages: dict[str, str],
     depth: int,
     shards: Shards,
+    clock: Stopwatch,
 ) -> Iterator[tuple[str, list[str], list[float]]]:
-    """Score shard by shard, and give each query with its new ranking."""
+    """Score shard by shard, and give each query with its new ranking; the clock measures what is scored now."""
     names, size = run.queries, max(1, SHARD // depth)
     with progress("queries reranked", len(names)) as advance:
         for start in range(0, len(names), size):
@@ -136,7 +141,8 @@ def _rankings(
                 pairs = [
                     (queries[name], passages[one]) for name, ranking in rankings.items() for one in ranking[:depth]
                 ]
-                scores = score_pairs(model, pairs)
+                with clock.over(len(some)):
+                    scores = score_pairs(model, pairs)
                 shards.write(start, start + len(some), scores)
             place = 0
             for name, documents in rankings.items():

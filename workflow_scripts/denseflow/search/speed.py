@@ -1,6 +1,9 @@
-"""How quick a search or an encoding of queries was, beside its file; no manifest lists it, and nothing runs for it."""
+"""How quick a search, a reranking, a fusion or an encoding of queries was, beside its file; no manifest lists it, and nothing runs for it."""
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,26 @@ from denseflow.files import write_json
 def speed_file(run: Path) -> Path:
     """test.top1000.speed.json beside test.top1000.trec."""
     return run.with_suffix(".speed.json")
+
+
+class Stopwatch:
+    """Adds up the time that work on queries takes; what is done between is left out."""
+
+    def __init__(self) -> None:
+        self._queries, self._seconds = 0, 0.0
+
+    @contextmanager
+    def over(self, queries: int) -> Iterator[None]:
+        """Measure the work on so many queries more."""
+        started = time.perf_counter()
+        yield
+        self._seconds += time.perf_counter() - started
+        self._queries += queries
+
+    def write(self, run: Path) -> None:
+        """Keep what was measured, where anything was: of work that was found done, an older file is right."""
+        if self._queries:
+            write_speed(run, self._queries, self._seconds)
 
 
 def write_speed(run: Path, queries: int, seconds: float, **more: Any) -> None:
