@@ -27,6 +27,7 @@ from denseflow.errors import DenseflowError
 from denseflow.manifest import write_manifest
 from denseflow.sides import KINDS, find_tokenizer
 from denseflow.special_tokens import give_padding_token
+from denseflow.train.dpr import convert_dpr
 from denseflow.train.encoders import join_encoders
 from denseflow.train.hub import download
 from denseflow.train.model_files import PICKLE, SAFETENSORS, list_files, refuse_own_code, wanted_files
@@ -140,6 +141,7 @@ def fetch(
     if not trust:
         refuse_own_code(files, name)
     converted = convert_pickles(files, name)
+    convert_dpr(files, name)
     model = _load_whole(files, name, trust, load)
     for kind in KINDS:
         give_padding_token(find_tokenizer(model, kind), name)
