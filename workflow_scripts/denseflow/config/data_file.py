@@ -1,6 +1,7 @@
 """A file of a collection, in config/datasets: on this machine, or to be downloaded."""
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -30,3 +31,18 @@ class DataFile(Section):
     def name(self) -> str:
         """The file's name, `.gz` left out."""
         return (self.path or self.url or "").rsplit("/", 1)[-1].removesuffix(".gz")
+
+
+def data_files(value: Any, key: str) -> Iterator[tuple[str, DataFile]]:
+    """All files of a section, each with its key, such as ``source.files.train``."""
+    if isinstance(value, DataFile):
+        yield key, value
+    elif isinstance(value, Section):
+        for name in type(value).model_fields:
+            yield from data_files(getattr(value, name), f"{key}.{name}")
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from data_files(item, f"{key}.{name}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from data_files(item, f"{key}[{number}]")

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from denseflow.bm25.analyzers import check_analyzer
 from denseflow.config.answers import check_answers
+from denseflow.config.data_file import data_files
 from denseflow.config.dataset import Dataset
 from denseflow.config.experiment import Experiment
 from denseflow.config.fusion import Tune
@@ -211,6 +212,9 @@ class Registry:
             dataset = self._read(Dataset, "datasets", name, where)
             if isinstance(dataset.source, BeirSource) and dataset.source.path is not None:
                 _require_path(Path(dataset.source.path), f"{self.file('datasets', name)}: key 'source.path'")
+            for key, file in data_files(dataset.source, "source"):
+                if file.path is not None and file.url is None:
+                    _require_path(Path(file.path), f"{self.file('datasets', name)}: key '{key}.path'")
             self.datasets[name] = dataset
 
     def _add_split(self, name: str, split: str, where: str) -> None:

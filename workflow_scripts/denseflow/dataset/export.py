@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from denseflow.collection import QRELS_HEADER
-from denseflow.dataset import beir, ir_datasets, package_docs
+from denseflow.dataset import beir, ir_datasets, package_docs, squad
 from denseflow.dataset.collection_source import SourceCollection, Split, examples
 from denseflow.dataset.lengths import Lengths
 from denseflow.dataset.unique_ids import UniqueIds
@@ -20,6 +20,7 @@ SOURCES = {
     "ir_datasets": ir_datasets.open_collection,
     "beir": beir.open_collection,
     "package_docs": package_docs.open_collection,
+    "squad": squad.open_collection,
 }
 
 EXAMPLES = 4

@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from denseflow.config.data_file import data_files
 from denseflow.config.experiment import Bm25, EvaluationSet, Experiment, Rerank
 from denseflow.config.model import ModelSource, Run
 from denseflow.config.negatives import Bm25Negatives
@@ -83,6 +84,11 @@ class Graph:
         options: dict = {"source": source}
         if isinstance(source, BeirSource) and source.path is not None:
             options["content"] = self._digests.of_tree(Path(source.path), BEIR_FILES)
+        unchecked = {
+            key: Path(file.path) for key, file in data_files(source, "source") if file.path and file.sha256 is None
+        }
+        if unchecked:
+            options["content"] = {key: self._digests.of(path) for key, path in unchecked.items()}
         return canonical(options)
 
     def pretrained_options(self, name: str) -> str:
@@ -303,6 +309,8 @@ class Graph:
         state: dict[str, Any] = {}
         if source.path is not None:
             state["content"] = self._digests.of_tree(Path(source.path))
+        if source.adapter is not None and source.adapter.path is not None:
+            state["adapter"] = self._digests.of_tree(Path(source.adapter.path))
         if source.package is not None:
             state["version"] = self._package_version(
                 source.package, f"{self.registry.file('models', model)}: key '{key}"

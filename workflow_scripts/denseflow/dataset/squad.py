@@ -1,0 +1,121 @@
+"""Questions on passages in SQuAD's JSON: the passages of all files are searched, and splits are cut by article."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from denseflow.dataset.collection_source import SourceCollection, Split, examples
+from denseflow.dataset.data_files import at_hand
+from denseflow.dataset.squad_json import Question, SquadReader
+from denseflow.errors import DenseflowError
+from denseflow.files import sha256_text
+
+Articles = dict[str, dict[str, list[Question]]]
+"""Questions by file, then article."""
+
+
+@contextmanager
+def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCollection]:
+    """The passages of ``source["files"]`` and the questions of ``source["splits"]``.
+
+    Args:
+        source: ``files`` (see :func:`denseflow.dataset.data_files.at_hand`) by name; ``splits``: lists of parts with
+            ``file`` and, where it is not the whole file, ``articles`` and ``not_in``; ``seed``; ``titles``;
+            ``title_separator``; ``max_questions`` by split.
+        work: A folder to download and unpack into.
+
+    Raises:
+        DenseflowError: A file is missing or no SQuAD JSON, has fewer articles than are wanted, or a question's id is
+            in a split twice.
+    """
+    reader = SquadReader(source.get("title_separator"), source.get("titles", True))
+    articles: Articles = {
+        name: reader.read(name, at_hand(file, work), work) for name, file in sorted(source["files"].items())
+    }
+    shares = share_out(source["splits"], articles, source.get("seed", 0))
+    most = source.get("max_questions") or {}
+    yield SourceCollection(
+        origin=f"squad {', '.join(sorted(source['files']))}",
+        documents=lambda: iter(reader.documents.values()),
+        splits={
+            split: partial(_split, split, shares[split], articles, most.get(split), source.get("seed", 0))
+            for split in source["splits"]
+        },
+        facts={
+            "articles": {split: sum(map(len, share.values())) for split, share in shares.items()},
+            "left_out": dict(sorted(reader.dropped.items())),
+        },
+        warnings=_warnings(shares, source["splits"]),
+    )
+
+
+def share_out(
+    splits: Mapping[str, Sequence[Mapping[str, Any]]], articles: Articles, seed: int
+) -> dict[str, dict[str, list[str]]]:
+    """Which articles of which file each split has, in the file's order.
+
+    An article's place in the draw depends on the seed and its own title alone, so that it is the same on every machine.
+
+    Raises:
+        DenseflowError: A file has fewer articles than its splits want.
+    """
+    left = {file: sorted(names, key=lambda name: sha256_text(f"{seed} {name}")) for file, names in articles.items()}
+    # By name, as the options' order is not kept; whoever takes the rest comes last.
+    parts = sorted(
+        ((split, part) for split in splits for part in splits[split]),
+        key=lambda pair: (pair[1].get("articles") is None, pair[0]),
+    )
+    shares: dict[str, dict[str, list[str]]] = {split: {} for split in splits}
+    for split, part in parts:
+        file, count = part["file"], part.get("articles") or max(1, len(left[part["file"]]))
+        taken, left[file] = left[file][:count], left[file][count:]
+        if len(taken) < count:
+            raise DenseflowError(
+                f"source squad, key 'splits.{split}': {count} articles of {file!r} are wanted, but {len(taken)} of its "
+                f"{len(articles[file])} are left; lower `articles` there, or in another split"
+            )
+        shares[split][file] = [name for name in articles[file] if name in set(taken)]
+    return {split: {part["file"]: _without(shares, split, part) for part in splits[split]} for split in splits}
+
+
+def _without(shares: Mapping[str, Mapping[str, list[str]]], split: str, part: Mapping[str, Any]) -> list[str]:
+    elsewhere = {name for other in part.get("not_in") or () for names in shares[other].values() for name in names}
+    return [name for name in shares[split][part["file"]] if name not in elsewhere]
+
+
+def _split(name: str, share: Mapping[str, list[str]], articles: Articles, most: int | None, seed: int) -> Split:
+    found = [question for file, names in share.items() for key in names for question in articles[file][key]]
+    questions = {question.id: question for question in found}
+    if len(questions) < len(found):
+        ids = [question.id for question in found]
+        twice = next(id_ for place, id_ in enumerate(ids) if id_ in ids[:place])
+        raise DenseflowError(
+            f"source squad, split {name}: two questions have the id {twice!r} (files {', '.join(share)}); ids must be "
+            "unique. Put the files into two splits, or correct the ids"
+        )
+    if most is not None:
+        drawn = set(sorted(questions, key=lambda id_: sha256_text(f"{seed} {id_}"))[:most])
+        questions = {id_: question for id_, question in questions.items() if id_ in drawn}
+    return Split(
+        {id_: question.text for id_, question in questions.items()},
+        {id_: {question.document: 1} for id_, question in questions.items()},
+        f"squad, split {name} ({', '.join(share)})",
+        {id_: question.answers for id_, question in questions.items()},
+    )
+
+
+def _warnings(shares: Mapping[str, Mapping[str, list[str]]], splits: Mapping[str, Any]) -> list[str]:
+    """One for each two splits that have articles with one title."""
+    titles = {split: {name for names in share.values() for name in names} for split, share in shares.items()}
+    warnings = []
+    for one, other in combinations(splits, 2):
+        shared = sorted(titles[one] & titles[other])
+        if shared:
+            warnings.append(
+                f"{len(shared)} articles of {one} are in {other} too, by their titles ({examples(shared)}), with other "
+                f"or the same paragraphs; `not_in: [{other}]` leaves them out of {one}"
+            )
+    return warnings
