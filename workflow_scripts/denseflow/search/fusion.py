@@ -30,8 +30,7 @@ def fuse(
 ) -> dict[str, Any]:
     """Write ``fused`` (TREC) and, last, its manifest ``<stem of fused>.manifest.json``.
 
-    How quick the fusing was goes to ``<stem of fused>.speed.json``, which no manifest lists; reading the runs is no part
-    of it.
+    How quick the fusing was, reading the runs left out, goes to ``<stem of fused>.speed.json``, which no manifest lists.
 
     Args:
         manifests: NAME.manifest.json beside each run NAME.trec, all of one split.

@@ -44,8 +44,8 @@ def rerank(
     """Write ``reranked`` (TREC) and, last, its manifest ``<stem of reranked>.manifest.json``.
 
     A query's first ``depth`` documents come in the order of the cross-encoder's scores; equal scores keep the order of
-    the run. What lies deeper keeps its order behind them, with scores that go on falling. How quick the scoring was goes
-    to ``<stem of reranked>.speed.json``, which no manifest lists.
+    the run. What lies deeper keeps its order behind them, with scores that go on falling. How quick the scoring was
+    goes to ``<stem of reranked>.speed.json``, which no manifest lists.
 
     Args:
         run_manifest: NAME.manifest.json beside the run NAME.trec.

@@ -1,4 +1,4 @@
-"""How quick a search, a reranking, a fusion or an encoding of queries was, beside its file; no manifest lists it, and nothing runs for it."""
+"""How quick work on queries was (search, fusion, reranking, encoding), beside its file; nothing runs for it."""
 
 import json
 import time
