@@ -2,8 +2,8 @@
 
     python docs/update.py [results folder]
 
-For each experiment with a results/experiments/NAME/table.md, write docs/results/NAME.md; where README.md has a line
-`<!-- table: NAME -->`, put the table between it and the next `<!-- end of table -->`.
+For each experiment with a results/experiments/NAME/table.md, write docs/results/NAME.md; where README.md or a page of
+docs/ has a line `<!-- table: NAME -->`, put the table between it and the next `<!-- end of table -->`.
 """
 
 import re
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
-README = DOCS.parent / "README.md"
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
 
 
 def excerpt(table: str) -> str:
@@ -20,19 +20,20 @@ def excerpt(table: str) -> str:
     return re.sub(r"^## (.*)$", r"**\1**", numbers, flags=re.MULTILINE).strip()
 
 
-def with_table(readme: str, name: str, table: str) -> str:
-    """The README with an experiment's table between its two marks; the same text where it has no marks for it."""
+def with_table(page: str, name: str, table: str) -> str:
+    """The page with an experiment's table between its two marks; the same text where it has no marks for it."""
     marked = re.compile(rf"(<!-- table: {re.escape(name)} -->\n).*?(<!-- end of table -->)", re.DOTALL)
-    return marked.sub(lambda found: f"{found.group(1)}\n{excerpt(table)}\n\n{found.group(2)}", readme)
+    return marked.sub(lambda found: f"{found.group(1)}\n{excerpt(table)}\n\n{found.group(2)}", page)
 
 
 def main(results: Path) -> None:
-    """Update docs/results and README.md from a results folder."""
+    """Update docs/results and the pages from a results folder."""
     (DOCS / "results").mkdir(exist_ok=True)
     for path in sorted((results / "experiments").glob("*/table.md")):
         name, table = path.parent.name, path.read_text(encoding="utf-8")
         (DOCS / "results" / f"{name}.md").write_text(table, encoding="utf-8")
-        README.write_text(with_table(README.read_text(encoding="utf-8"), name, table), encoding="utf-8")
+        for page in PAGES:
+            page.write_text(with_table(page.read_text(encoding="utf-8"), name, table), encoding="utf-8")
 
 
 if __name__ == "__main__":

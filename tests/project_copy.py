@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,6 +36,26 @@ FILES = {
     },
     "experiments/tiny": EXPERIMENT,
 }
+
+
+def lay_out_own_configuration(folder: Path) -> None:
+    """The project's own configuration in place of what ``folder`` has, with empty folders for the paths it names."""
+    shutil.rmtree(folder / "config", ignore_errors=True)
+    shutil.copytree(PROJECT / "config", folder / "config")
+    for path in (folder / "config").rglob("*.yaml"):
+        for place in _paths(yaml.safe_load(path.read_text(encoding="utf-8"))):
+            (folder / place).mkdir(parents=True, exist_ok=True)
+
+
+def _paths(value: object) -> Iterator[str]:
+    """The values of `path` in a file of the configuration, but for those that could be downloaded."""
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    if isinstance(value, dict):
+        if isinstance(value.get("path"), str) and "url" not in value:
+            yield value["path"]
+        for part in value.values():
+            yield from _paths(part)
 
 
 class Workflow:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from project_copy import lay_out_own_configuration
 
 from denseflow.config.reference import reference, schemas
 from denseflow.config.registry import Registry
@@ -185,9 +186,17 @@ def test_a_name_that_would_leave_the_results_folder_is_refused(folder):
     assert "experiments[0]" in message(folder, experiments=["../e"])
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project") / "project"
+    lay_out_own_configuration(folder)
+    return folder
+
+
 @pytest.mark.parametrize("name", [path.stem for path in sorted((CONFIG / "experiments").glob("*.yaml"))])
-def test_each_experiment_of_the_project_is_valid(name):
-    Registry({"experiments": [name]}, CONFIG)
+def test_each_experiment_of_the_project_is_valid(name, project, monkeypatch):
+    monkeypatch.chdir(project)
+    Registry({"experiments": [name]})
 
 
 def test_the_configuration_reference_is_what_the_schema_says():

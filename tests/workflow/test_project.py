@@ -4,17 +4,18 @@ import re
 import shutil
 
 import pytest
-from project_copy import PROJECT, Workflow
+from originals import EXPERIMENTS as OF_ORIGINALS
+from project_copy import PROJECT, Workflow, lay_out_own_configuration
 
-EXPERIMENTS = [path.stem for path in sorted((PROJECT / "config" / "experiments").glob("*.yaml"))]
+NAMES = [path.stem for path in sorted((PROJECT / "config" / "experiments").glob("*.yaml"))]
+EXPERIMENTS = [name for name in NAMES if name not in OF_ORIGINALS]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     """A copy of the project with its own configuration and no results."""
-    workflow = Workflow(tmp_path_factory.mktemp("project"))
-    shutil.rmtree(workflow.folder / "config")
-    shutil.copytree(PROJECT / "config", workflow.folder / "config")
+    workflow = Workflow(tmp_path_factory.mktemp("project") / "project")
+    lay_out_own_configuration(workflow.folder)
     return workflow
 
 
