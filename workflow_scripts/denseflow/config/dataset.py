@@ -8,9 +8,12 @@ from denseflow.config.section import Name, Section, option, required
 from denseflow.config.sources.beir import BeirSource
 from denseflow.config.sources.ir_datasets import IrDatasetsSource
 from denseflow.config.sources.package_docs import PackageDocsSource
+from denseflow.config.sources.smart import SmartSource
 from denseflow.config.sources.squad import SquadSource
 
-Source = Annotated[IrDatasetsSource | BeirSource | PackageDocsSource | SquadSource, Field(discriminator="type")]
+Source = Annotated[
+    IrDatasetsSource | BeirSource | PackageDocsSource | SquadSource | SmartSource, Field(discriminator="type")
+]
 
 
 class DatasetRun(Section):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from denseflow.collection import QRELS_HEADER
-from denseflow.dataset import beir, ir_datasets, package_docs, squad
+from denseflow.dataset import beir, ir_datasets, package_docs, smart, squad
 from denseflow.dataset.collection_source import SourceCollection, Split, examples
 from denseflow.dataset.lengths import Lengths
 from denseflow.dataset.unique_ids import UniqueIds
@@ -21,6 +21,7 @@ SOURCES = {
     "beir": beir.open_collection,
     "package_docs": package_docs.open_collection,
     "squad": squad.open_collection,
+    "smart": smart.open_collection,
 }
 
 EXAMPLES = 4
