@@ -4,7 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from denseflow.dataset.download import download
+from denseflow.dataset.data_files import at_hand
 from denseflow.evaluate.pairs import write_pairs
 from denseflow.stage_log import stage_log
 from denseflow.table_rows import kind_of
@@ -13,9 +13,5 @@ with stage_log(snakemake.log[0]):
     options = json.loads(snakemake.params.options)["set"]
     folder = Path(snakemake.output.manifest).parent
     with tempfile.TemporaryDirectory() as work:
-        source = options.get("path") or options["url"]
-        file = Path(source)
-        if "url" in options:
-            file = Path(work) / file.name
-            download(options["url"], options["sha256"], file)
-        write_pairs(file, kind_of(source), options, folder)
+        kind = kind_of(options.get("path") or options["url"])
+        write_pairs(at_hand(options, Path(work)), kind, options, folder)

@@ -64,6 +64,19 @@ def test_rows_with_labels_say_which_pairs_mean_the_same(tmp_path):
     assert [pair[2] for pair in pairs_of(tmp_path / "p.json", json.dumps(rows), **options)] == [1, 0, 1, 0, 0]
 
 
+def test_scores_from_a_least_one_on_make_pairs_that_mean_the_same(tmp_path):
+    text = "a\tb\t4.5\na\tc\t4\na\td\t3.9\n"
+    options = {"type": "paraphrases", "first": 1, "second": 2, "label": 3, "same": ["1"], "at_least": 4.0}
+    assert [pair[2] for pair in pairs_of(tmp_path / "p.tsv", text, **options)] == [1, 1, 0]
+
+
+def test_words_that_were_set_apart_are_joined(tmp_path):
+    text = "吾輩 は 猫 で ある\t猫 だ\t5\n"
+    options = {"first": 1, "second": 2, "score": 3}
+    assert pairs_of(tmp_path / "p.tsv", text, **options, join_words=True) == [("吾輩は猫である", "猫だ", 5.0)]
+    assert pairs_of(tmp_path / "p.tsv", text, **options)[0][0] == "吾輩 は 猫 で ある"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

@@ -1,5 +1,6 @@
 """SimCSE against sentence-transformers and its formula."""
 
+import pytest
 import torch
 from loss_batch import (
     QUERIES,
@@ -44,7 +45,15 @@ def test_a_text_that_comes_twice_is_no_negative_of_itself():
     others = torch.stack([scores[row][~relevant[row]].sum() for row in range(QUERIES)])
     expected = -(scores.diagonal() / (scores.diagonal() + others)).log().mean()
     torch.testing.assert_close(SimCSE(0.1)(queries, passages, given), expected)
-    assert SimCSE(0.1).measures(queries, passages, given) == {"masked_negatives": 2 / 20}
+    assert SimCSE(0.1).measures(queries, passages, given)["masked_negatives"] == 2 / 20
+
+
+def test_the_similarities_to_itself_and_to_other_texts_are_measured():
+    queries, passages = embeddings(negatives=0)
+    scores, own = cos_sim(queries, passages), torch.eye(QUERIES, dtype=torch.bool)
+    measures = SimCSE(0.1).measures(queries, passages, targets(0))
+    assert measures["positive_similarity"] == pytest.approx(scores[own].mean().item())
+    assert measures["negative_similarity"] == pytest.approx(scores[~own].mean().item(), abs=1e-6)
 
 
 def test_half_precision_embeddings_give_the_loss_of_float32():

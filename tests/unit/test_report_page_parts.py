@@ -1,6 +1,7 @@
 """What stands on an experiment's page, part by part."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from page_results import DEPTH, QUERIES, PageResults
@@ -166,6 +167,17 @@ def test_curves_come_with_dev_first_and_long_ones_are_thinned_to_their_last_poin
     points = curves["loss"][0].points
     assert len(points) <= MOST_POINTS + 1
     assert (points[0][0], points[-1][0]) == (1, 400)
+
+
+def test_the_similarities_of_a_training_share_a_chart_behind_the_loss(steps, tmp_path):
+    curves = tmp_path / "curves.tsv"
+    names = ("loss", "positive_similarity", "mixed_similarity", "passage_cosine")
+    lines = [f"{step}\t0.5\t{name}\t0.5\n" for step in (1, 2) for name in names]
+    curves.write_text("step\tepoch\tname\tvalue\n" + "".join(lines))
+    (training, *_) = (step for step in steps if step.stage == "train" and "curves.tsv" in step.facts["files"])
+    found = read_curves([replace(training, manifest=tmp_path / "manifest.json")])
+    assert list(found) == ["loss", f"similarities of {training.name}", "passage_cosine"]
+    assert [curve.series for curve in found[f"similarities of {training.name}"]] == ["positive", "mixed"]
 
 
 def test_ranges_of_ranks_stand_in_their_order_whatever_the_order_of_the_keys():

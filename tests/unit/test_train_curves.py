@@ -43,6 +43,16 @@ def test_the_picture_has_a_panel_a_curve_and_the_same_bytes_each_time(tmp_path):
     assert "sequences_per_second" not in texts
 
 
+def test_similarities_share_a_panel(tmp_path):
+    names = ("negative_similarity", "mixed_similarity", "positive_similarity")
+    lines = [{"step": step, "epoch": step / 2, **dict.fromkeys(names, 0.5)} for step in (1, 2)]
+    write_history(lines, tmp_path, title="a")
+    picture = ElementTree.fromstring((tmp_path / "curves.svg").read_bytes())
+    texts = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"similarities", "negative", "mixed", "positive"} <= set(texts)
+    assert not set(names) & set(texts)
+
+
 def test_a_training_without_a_line_of_log_has_an_empty_table_and_picture(tmp_path):
     write_history([], tmp_path, title="a")
     assert table(tmp_path / "curves.tsv") == []

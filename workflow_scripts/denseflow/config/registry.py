@@ -13,7 +13,7 @@ from denseflow.config.fusion import Tune
 from denseflow.config.kinds import PAIR_LOSSES, check_base, check_systems
 from denseflow.config.load import check, read_yaml
 from denseflow.config.model import Model, Trained
-from denseflow.config.negatives import DenseNegatives, Negatives
+from denseflow.config.negatives import Bm25Negatives, DenseNegatives, Negatives
 from denseflow.config.section import Section
 from denseflow.config.sources.beir import BeirSource
 from denseflow.config.workflow import Workflow
@@ -94,7 +94,7 @@ class Registry:
 
     def _check_similarity(self, experiment: Experiment, file: Path) -> None:
         for name, one in experiment.similarity.items():
-            if one.path is not None:
+            if one.path is not None and one.url is None:
                 _require_path(Path(one.path), f"{file}: key 'similarity.{name}.path'")
         scored = [system for system in experiment.systems.values() if system.model is not None and system.index is None]
         if experiment.similarity and not scored:
@@ -158,8 +158,9 @@ class Registry:
                 "negatives alone; add some there, or name another file"
             )
         for number, source in enumerate(mining.sources):
-            if source.type == "bm25":
-                self._check_analyzer(dataset, None, f"{where}.negatives'")
+            if isinstance(source, Bm25Negatives):
+                chosen = f"{self.file('negatives', negatives)}: key 'sources[{number}].analyzer'"
+                self._check_analyzer(dataset, source.analyzer, chosen if source.analyzer else f"{where}.negatives'")
             elif isinstance(source, DenseNegatives):
                 key = f"{self.file('negatives', negatives)}: key 'sources[{number}].model'"
                 self._add_model(source.model, key, on_the_way)

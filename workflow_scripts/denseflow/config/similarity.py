@@ -20,8 +20,12 @@ class SentencePairs(Section):
     path: Text | None = option(
         None, "The file (.csv, .tsv, .json or .jsonl, gzipped or not), relative to the working directory"
     )
-    url: Text | None = option(None, "Where to download it from, instead of `path`; it ends in the kind of file")
-    sha256: Sha256 | None = option(None, "The download's SHA-256, required with `url`")
+    url: Text | None = option(
+        None, "Where to download it from where there is nothing at `path`; it ends in the kind of file"
+    )
+    sha256: Sha256 | None = option(
+        None, "Its SHA-256, or that of what is packed in a .gz file; required with `url`, checked always"
+    )
     first: Column = option(
         "sentence1", "The column of one sentence: its name, or its number from 1 where the file has no header"
     )
@@ -29,12 +33,15 @@ class SentencePairs(Section):
     side: Literal["query", "passage"] = option(
         "query", "Which side of the contract encodes both: its prefix and its length", neutral="query"
     )
+    join_words: bool = option(
+        False, "Whether spaces are taken out, where words were set apart that the language joins (JSNLI)", neutral=False
+    )
 
     @model_validator(mode="after")
     def _path_or_download(self) -> Self:
-        if (self.path is None) == (self.url is None):
-            raise ValueError("give either `path` or `url`, not both and not neither")
-        if (self.url is None) != (self.sha256 is None):
+        if self.path is None and self.url is None:
+            raise ValueError("give either `path` or `url`, or both")
+        if self.url is not None and self.sha256 is None:
             raise ValueError("`url` and `sha256` go together: a download is checked against its sum")
         try:
             kind_of(self.path or self.url or "")
@@ -69,6 +76,9 @@ class Paraphrases(SentencePairs):
 
     type: Literal["paraphrases"] = required("`paraphrases`")
     label: Column = option("label", "The column that says whether a pair means the same")
+    at_least: float | None = option(
+        None, "Where the column holds scores: the lowest one of pairs that mean the same, instead of `same`"
+    )
     same: list[Text] = option(
         ["1"], "The values of it that say so, such as `[entailment]`; the other rows only add sentences", min_length=1
     )

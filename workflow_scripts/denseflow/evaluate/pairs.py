@@ -56,8 +56,8 @@ def read_pairs(file: Path, kind: str, options: Mapping[str, Any]) -> Iterator[Pa
     Raises:
         DenseflowError: As :func:`write_pairs`.
     """
-    same = options.get("same")
-    columns = [options["first"], options["second"], options["score" if same is None else "label"]]
+    labelled = "same" in options
+    columns = [options["first"], options["second"], options["label" if labelled else "score"]]
     for number, row in read_rows(file, kind, header=isinstance(columns[0], str)):
         first, second, value = (cell(file, number, row, column) for column in columns)
         for column, sentence in zip(columns, (first, second), strict=False):
@@ -65,8 +65,17 @@ def read_pairs(file: Path, kind: str, options: Mapping[str, Any]) -> Iterator[Pa
                 raise DenseflowError(
                     f"{file}, row {number}, column {column!r}: found {sentence!r:.80}, expected a text"
                 )
-        label = value if isinstance(value, str) else json.dumps(value)
-        yield Pair(first, second, _score(file, number, value) if same is None else float(label in same))
+        if options.get("join_words"):
+            first, second = first.replace(" ", ""), second.replace(" ", "")
+        yield Pair(first, second, _same(file, number, value, options) if labelled else _score(file, number, value))
+
+
+def _same(file: Path, number: int, value: Any, options: Mapping[str, Any]) -> float:
+    """1 where a pair means the same, else 0."""
+    if options.get("at_least") is not None:
+        return float(_score(file, number, value) >= options["at_least"])
+    label = value if isinstance(value, str) else json.dumps(value)
+    return float(label in options["same"])
 
 
 def _score(file: Path, number: int, value: Any) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from denseflow.files import atomic_path, write_jsonl, write_text
+from denseflow.train.curve_names import SIMILARITIES, SIMILARITY
 from denseflow.train.resumable import ResumableTrainer
 
 LOG = logging.getLogger("denseflow")
@@ -20,7 +21,7 @@ SPEED = "sequences_per_second"
 """In the log only: it differs each time, and the table shall be the same each time."""
 
 _COLUMNS = 3
-_FIRST = ("loss", "learning_rate", "grad_norm")
+_FIRST = ("loss", SIMILARITIES, "learning_rate", "grad_norm")
 
 
 class Point(NamedTuple):
@@ -76,17 +77,19 @@ def history_kept(trainer: ResumableTrainer, folder: Path, *, title: str) -> Iter
 
 
 def _draw(found: Sequence[Point], path: Path, title: str) -> None:
-    """One panel a name, over the steps."""
+    """One panel a name, over the steps, and one for all similarities."""
     # It takes a while to import, and only a training that has ended needs it.
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    curves: dict[str, list[Point]] = {}
+    panels: dict[str, dict[str, list[Point]]] = {}
     for point in found:
         if math.isfinite(point.value):
-            curves.setdefault(point.name, []).append(point)
+            panel = SIMILARITIES if point.name.endswith(SIMILARITY) else point.name
+            label = point.name.removesuffix(SIMILARITY)
+            panels.setdefault(panel, {}).setdefault(label, []).append(point)
     order = {name: place for place, name in enumerate(_FIRST)}
-    names = sorted(curves, key=lambda name: (not name.startswith("dev/"), order.get(name, len(order)), name))
+    names = sorted(panels, key=lambda name: (not name.startswith("dev/"), order.get(name, len(order)), name))
     rows = max(1, math.ceil(len(names) / _COLUMNS))
     # Text as text and a fixed salt of the ids: the same curves give the same file.
     with rc_context({"svg.hashsalt": "denseflow", "svg.fonttype": "none", "font.size": 8}):
@@ -97,9 +100,13 @@ def _draw(found: Sequence[Point], path: Path, title: str) -> None:
         figure.suptitle(title, y=1 - 0.15 / height)
         for place, name in enumerate(names, start=1):
             axes = figure.add_subplot(rows, _COLUMNS, place)
-            steps, values = [p.step for p in curves[name]], [p.value for p in curves[name]]
-            # Few points, such as scores on dev, are hard to see in a line alone.
-            axes.plot(steps, values, color="tab:blue", linewidth=1.2, marker="o" if len(steps) <= 30 else "", ms=3)
+            for number, (label, curve) in enumerate(panels[name].items()):
+                steps, values = [p.step for p in curve], [p.value for p in curve]
+                # Few points, such as scores on dev, are hard to see in a line alone.
+                marker = "o" if len(steps) <= 30 else ""
+                axes.plot(steps, values, color=f"C{number}", linewidth=1.2, marker=marker, ms=3, label=label)
+            if len(panels[name]) > 1:
+                axes.legend(frameon=False)
             axes.set_title(name)
             axes.set_xlabel("step")
             axes.grid(alpha=0.3)

@@ -24,6 +24,7 @@ def similarity_manifests(graph: "Graph", experiment: str) -> Iterator[Path]:
             yield from (file.with_name("manifest.json") for file in scores)
     if graph.registry.experiments[experiment].similarity:
         yield graph.results / "experiments" / experiment / "similarity.manifest.json"
+        yield from (manifest for model in _scored(graph, experiment) for manifest in graph.model_manifests(*model))
 
 
 def score_manifests(graph: "Graph", experiment: str) -> list[Path]:
@@ -33,10 +34,10 @@ def score_manifests(graph: "Graph", experiment: str) -> list[Path]:
 
 
 def set_options(graph: "Graph", experiment: str, name: str) -> str:
-    """What defines a set: where its file comes from, with its content where it is local, and its columns."""
+    """What defines a set: where its file comes from, with its content where no sum is given, and its columns."""
     section = graph.registry.experiments[experiment].similarity[name]
     options: dict[str, Any] = {"set": section}
-    if section.path is not None:
+    if section.path is not None and section.sha256 is None:
         options["content"] = graph.content(Path(section.path))
     return canonical(options)
 
@@ -73,6 +74,13 @@ def table_options(graph: "Graph", experiment: str) -> str:
 def model_of(graph: "Graph", experiment: str, system: str) -> str:
     """The model of a system that is scored on sentences."""
     return str(graph.registry.experiments[experiment].systems[system].model)
+
+
+def _scored(graph: "Graph", experiment: str) -> list[tuple[str, str]]:
+    """The models that are scored on sentences, with their variants."""
+    compared = graph.registry.experiments[experiment]
+    names = dict.fromkeys(system.model for system in compared.systems.values() if system.model and not system.index)
+    return [(name, variant) for name in names for variant in graph.variants(name, compared)]
 
 
 def _scores(graph: "Graph", experiment: str) -> dict[str, dict[str, list[Path]]]:

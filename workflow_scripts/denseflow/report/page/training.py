@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from denseflow.files import read_lines
 from denseflow.report.page.steps import Step
+from denseflow.train.curve_names import SIMILARITIES, SIMILARITY
 
 MOST_POINTS = 300
 """Of a curve; a longer one keeps every second one, every third one …"""
@@ -37,7 +38,7 @@ def find_trainings(steps: Sequence[Step]) -> list[Training]:
 
 
 def read_curves(steps: Sequence[Step]) -> dict[str, list[Curve]]:
-    """The curves of all trainings by name: scores on dev, then the loss, then the rest."""
+    """The curves of all trainings by name: scores on dev, the loss, each training's similarities together, the rest."""
     curves: dict[str, list[Curve]] = {}
     for step in _trained(steps):
         of_step: dict[str, Curve] = {}
@@ -48,9 +49,16 @@ def read_curves(steps: Sequence[Step]) -> dict[str, list[Curve]]:
             curve = of_step.setdefault(name, Curve(step.name, name, []))
             curve.points.append((int(at), float(value)))
         for name, curve in of_step.items():
-            curves.setdefault(name, []).append(_thinned(curve))
+            if name.endswith(SIMILARITY):
+                together = f"{SIMILARITIES} of {step.name}"
+                curves.setdefault(together, []).append(
+                    _thinned(curve)._replace(name=together, series=name.removesuffix(SIMILARITY))
+                )
+            else:
+                curves.setdefault(name, []).append(_thinned(curve))
     watched = [f"dev/{step.facts['evaluation']['measure']}" for step in _trained(steps) if step.facts.get("evaluation")]
     order = {name: place for place, name in enumerate([*watched, *_FIRST])}
+    order |= {name: order["loss"] for name in curves if name.startswith(SIMILARITIES)}
     names = sorted(curves, key=lambda name: (not name.startswith("dev/"), order.get(name, len(order)), name))
     return {name: curves[name] for name in names}
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from denseflow.train.losses.infonce import InfoNCE
+from denseflow.train.losses.masked import mean_by_query
+from denseflow.train.losses.similarity import similarities
 from denseflow.train.losses.targets import Targets
 
 
@@ -41,8 +43,13 @@ class SimCSE:
         return self._infonce(queries, passages, targets)
 
     def measures(self, queries: Tensor, passages: Tensor, targets: Targets) -> dict[str, float]:
-        """``masked_negatives``: the share of would-be negatives that are known to be relevant."""
-        return self._infonce.measures(queries, passages, targets)
+        """``masked_negatives``, and the mean similarities of texts to themselves and to other texts of the batch."""
+        scores = similarities(queries, passages, self.similarity)
+        return {
+            **self._infonce.measures(queries, passages, targets),
+            "positive_similarity": scores.gather(1, targets.positive[:, None]).mean().item(),
+            "negative_similarity": mean_by_query(scores, targets.negatives(in_batch=True)).item(),
+        }
 
     @property
     def _infonce(self) -> InfoNCE:
