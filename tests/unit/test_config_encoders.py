@@ -66,6 +66,19 @@ def test_a_missing_folder_of_the_passages_encoder_is_named(configuration):
         configuration.graph()
 
 
+def test_a_pretrained_model_depends_on_the_content_of_its_adapter(configuration):
+    adapter = configuration.folder / "adapter"
+    configuration.base["pretrained"]["adapter"] = {"path": str(adapter)}
+    with pytest.raises(DenseflowError, match=r"key 'pretrained\.adapter\.path': .* does not exist"):
+        configuration.graph()
+    seen = []
+    for content in ("one", "two"):
+        adapter.mkdir(exist_ok=True)
+        (adapter / "adapter_config.json").write_text(content, encoding="utf-8")
+        seen.append(configuration.graph().pretrained_options("base"))
+    assert seen[0] != seen[1]
+
+
 def test_the_package_of_the_passages_encoder_must_be_installed(configuration):
     configuration.base["pretrained"]["passage"] = {"package": "no-such-distribution"}
     with pytest.raises(DenseflowError, match=r"key 'pretrained\.passage\.package': 'no-such-distribution' is not inst"):
@@ -101,5 +114,7 @@ def test_the_page_on_encoders_has_examples_of_all_its_subjects():
         "add_bos",
         "add_eos",
         "padding_side",
+        "pad_token",
+        "adapter",
     ):
         assert f"{option}:" in text

@@ -25,7 +25,7 @@ CHANGES = {
     "title_separator": " | ",
     "similarity": "dot",
 }
-TOKENS = {"add_bos": False, "add_eos": False, "padding_side": "right"}
+TOKENS = {"add_bos": False, "add_eos": False, "padding_side": "right", "pad_token": "pad"}
 DOCUMENT = Document("d1", "fish", TEXT)
 
 

@@ -149,7 +149,8 @@ def test_both_sides_of_separate_encoders_follow_the_contract_and_keep_it(base, t
     save_encoder(model, tmp_path / "model")
     again = load_encoder(tmp_path / "model")
     assert read_contract(again) == contract
-    assert contract.as_dict() == {**options, "add_bos": False, "add_eos": False, "padding_side": "right"}
+    tokens = {"add_bos": False, "add_eos": False, "padding_side": "right", "pad_token": "pad"}
+    assert contract.as_dict() == {**options, **tokens}
     shared = load_encoder(base.parent / "model")
     apply_contract(shared, options)
     for kind in ("query", "passage"):

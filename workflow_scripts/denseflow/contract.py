@@ -21,7 +21,13 @@ from sentence_transformers.util import batch_to_device
 from denseflow.collection import Document
 from denseflow.errors import DenseflowError
 from denseflow.sides import KINDS, TASKS, Kind, containers, find_module, find_tokenizer, find_transformers, modules_of
-from denseflow.special_tokens import has_special_token, put_special_token, set_padding_side
+from denseflow.special_tokens import (
+    has_special_token,
+    name_pad_token,
+    put_special_token,
+    set_pad_token,
+    set_padding_side,
+)
 
 TITLE_SEPARATOR = " "
 SIMILARITIES = ("dot", "cosine")
@@ -44,6 +50,8 @@ class Contract:
         add_bos: Whether each text begins with the tokenizer's bos token.
         add_eos: Whether each text ends with the tokenizer's eos token, also where it was cut.
         padding_side: ``right`` or ``left``; vectors do not depend on it.
+        pad_token: ``unk`` or ``eos`` where the tokenizer pads with that token, ``pad`` where it has one of its own;
+            vectors do not depend on it either.
     """
 
     pooling: str | None
@@ -57,6 +65,7 @@ class Contract:
     add_bos: bool
     add_eos: bool
     padding_side: str
+    pad_token: str
 
     def as_dict(self) -> dict[str, Any]:
         """The contract as plain values, for a manifest."""
@@ -105,6 +114,7 @@ def read_contract(model: SentenceTransformer) -> Contract:
         add_bos=all(has_special_token(tokenizer, "bos") for tokenizer in tokenizers),
         add_eos=all(has_special_token(tokenizer, "eos") for tokenizer in tokenizers),
         padding_side=getattr(tokenizers[0], "padding_side", "right"),
+        pad_token=name_pad_token(tokenizers[0]),
     )
 
 
@@ -195,6 +205,8 @@ def _set_tokens(model: SentenceTransformer, given: Mapping[str, Any]) -> None:
         for which in ("bos", "eos"):
             if f"add_{which}" in given:
                 put_special_token(tokenizer, which, given[f"add_{which}"])
+        if "pad_token" in given:
+            set_pad_token(tokenizer, given["pad_token"])
         if "padding_side" in given:
             set_padding_side(tokenizer, given["padding_side"])
             _refuse_padding_that_matters(model, kind)

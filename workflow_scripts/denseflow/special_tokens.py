@@ -68,6 +68,25 @@ def set_padding_side(tokenizer: Any, side: str) -> None:
     tokenizer.init_kwargs["padding_side"] = side  # only what is in there is saved
 
 
+def name_pad_token(tokenizer: Any) -> str:
+    """Which token texts are padded with: ``unk`` or ``eos`` where it is one of these, else ``pad``."""
+    token = getattr(tokenizer, "pad_token", None)
+    return next((name for name in ("unk", "eos") if token is not None and token == _token(tokenizer, name)), "pad")
+
+
+def set_pad_token(tokenizer: Any, name: str) -> None:
+    """Pad with the tokenizer's ``unk`` or ``eos`` token, or with the ``pad`` token that it has of its own.
+
+    Raises:
+        DenseflowError: It has no such token.
+    """
+    if name == name_pad_token(tokenizer):
+        return
+    if not isinstance(tokenizer, PreTrainedTokenizerBase) or name == "pad" or _token(tokenizer, name) is None:
+        raise DenseflowError(f"contract.pad_token: {name!r}, but the tokenizer has no such token; leave the key out")
+    tokenizer.pad_token = _token(tokenizer, name)
+
+
 def give_padding_token(tokenizer: Any, name: str) -> None:
     """Let a tokenizer without a padding token, as many language models have, pad with its eos token.
 
@@ -91,6 +110,10 @@ def give_padding_token(tokenizer: Any, name: str) -> None:
     LOG.info(
         "%s: its tokenizer has no padding token; texts are padded with its eos token %r", name, tokenizer.eos_token
     )
+
+
+def _token(tokenizer: Any, name: str) -> str | None:
+    return getattr(tokenizer, f"{name}_token", None)
 
 
 def _refuse_lost_frame(tokenizer: PreTrainedTokenizerBase, which: str, wanted: bool) -> None:

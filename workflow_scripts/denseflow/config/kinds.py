@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PAIR_LOSSES = ("lce", "bce")
 _OF_VECTORS = (
     *("pooling", "normalize", "similarity", "query_max_length", "passage_max_length"),
-    *("add_bos", "add_eos", "padding_side"),
+    *("add_bos", "add_eos", "padding_side", "pad_token"),
 )
 _OF_PAIRS = ("pair_max_length",)
 _NOT_OF = {
@@ -170,6 +170,8 @@ def _check_made_of(experiment: "Experiment", name: str, where: str, way: tuple[s
 
 
 def _check_cross_encoder(model: "Model") -> None:
+    if model.pretrained is not None and model.pretrained.adapter is not None:
+        raise ValueError("`pretrained.adapter` is given, which is not there for a cross-encoder; leave it out")
     if model.pretrained is not None and model.pretrained.passage is not None:
         raise ValueError("`pretrained.passage` is given, but a cross-encoder reads both texts itself; leave it out")
     if model.encode != type(model.encode)():

@@ -26,6 +26,25 @@ class Contract(Section):
     add_bos: bool | None = option(None, "Whether each text begins with the tokenizer's bos token")
     add_eos: bool | None = option(None, "Whether each text ends with the tokenizer's eos token")
     padding_side: Literal["left", "right"] | None = option(None, "On which side shorter texts of a batch are padded")
+    pad_token: Literal["pad", "unk", "eos"] | None = option(
+        None, "Which of the tokenizer's tokens they are padded with; its own where it is left out, or else eos"
+    )
+
+
+class Adapter(Section):
+    """Where a LoRA adapter in peft's format comes from: either `hub` or `path`."""
+
+    hub: Text | None = option(None, "A Hugging Face id; the commit it resolves to is recorded at first use and kept")
+    revision: Text | None = option(None, "The hub's commit, tag or branch")
+    path: Text | None = option(None, "A local folder, relative to the working directory")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Adapter":
+        if (self.hub is None) == (self.path is None):
+            raise ValueError("give either `hub` or `path`")
+        if self.revision is not None and self.hub is None:
+            raise ValueError("`revision` goes with `hub`")
+        return self
 
 
 class ModelSource(Section):
@@ -37,6 +56,7 @@ class ModelSource(Section):
     revision: Text | None = option(None, "The hub's commit, tag or branch")
     path: Text | None = option(None, "A local folder, relative to the working directory")
     trust_remote_code: bool = option(False, "Whether code from the model's repository may run")
+    adapter: Adapter | None = option(None, "A LoRA adapter that was trained on this model, to be merged into it")
 
     @model_validator(mode="after")
     def _one_source(self) -> "ModelSource":

@@ -117,6 +117,8 @@ class Registry:
             for source, key in ((model.pretrained, "pretrained"), (model.pretrained.passage, "pretrained.passage")):
                 if source is not None and source.path is not None:
                     _require_path(Path(source.path), f"{file}: key '{key}.path'")
+                if source is not None and source.adapter is not None and source.adapter.path is not None:
+                    _require_path(Path(source.adapter.path), f"{file}: key '{key}.adapter.path'")
         if model.trained is not None:
             data = model.trained.data
             on_the_way = (*on_the_way, name)

@@ -1,5 +1,6 @@
 """A pretrained model, from an installed package, a folder or the hub, laid down as any trained model is."""
 
+import json
 import logging
 import shutil
 import tempfile
@@ -27,10 +28,18 @@ from denseflow.errors import DenseflowError
 from denseflow.manifest import write_manifest
 from denseflow.sides import KINDS, find_tokenizer
 from denseflow.special_tokens import give_padding_token
+from denseflow.train.adapter_source import merge_adapter
 from denseflow.train.dpr import convert_dpr
 from denseflow.train.encoders import join_encoders
 from denseflow.train.hub import download
-from denseflow.train.model_files import PICKLE, SAFETENSORS, list_files, refuse_own_code, wanted_files
+from denseflow.train.model_files import (
+    ADAPTER_CONFIG,
+    PICKLE,
+    SAFETENSORS,
+    list_files,
+    refuse_own_code,
+    wanted_files,
+)
 from denseflow.train.weights import convert_pickles, is_float32
 
 LOG = logging.getLogger("denseflow")
@@ -43,11 +52,13 @@ PACKAGES = ("safetensors", "sentence-transformers", "tokenizers", "torch", "tran
 def prepare(source: Mapping[str, Any], contract: Mapping[str, Any], folder: Path, revisions: Path) -> dict[str, Any]:
     """Write ``folder/model``, a sentence-transformers folder, and ``folder/manifest.json``.
 
-    Weights that are float32 safetensors already keep their bytes, but where two models are joined.
+    Weights that are float32 safetensors already keep their bytes, but where two models are joined or an adapter is
+    merged.
 
     Args:
         source: ``{"package": distribution, "folder": folder in it or None}``, ``{"path": folder}`` or ``{"hub":
             id, "revision": revision or None}``; and ``trust_remote_code``, false where it is missing. With
+            ``adapter``, for :func:`denseflow.train.adapter_source.merge_adapter`, its weights are updated. With
             ``passage``, another such source, its encoder is for queries alone and the other one for passages.
         contract: Fields of :class:`denseflow.contract.Contract` to change; None or a missing one keeps what the model
             says. A plain Hugging Face folder needs ``pooling``; then ``normalize`` is false and ``similarity`` is dot
@@ -63,13 +74,15 @@ def prepare(source: Mapping[str, Any], contract: Mapping[str, Any], folder: Path
     with tempfile.TemporaryDirectory(dir=folder, prefix=".model.") as temporary:
         files, result = Path(temporary) / "files", Path(temporary) / "result"
         load = partial(_load, contract)
-        model, facts = fetch(source, files, revisions, load)
+        model, facts = _fetch_encoder(source, files, revisions, load)
         if source.get("passage"):
-            passages, facts["passage"] = fetch(source["passage"], Path(temporary) / "passage", revisions, load)
+            passages, facts["passage"] = _fetch_encoder(
+                source["passage"], Path(temporary) / "passage", revisions, load
+            )
             join_encoders(model, passages, similarity=contract.get("similarity"))
         whole = apply_contract(model, contract)
         save_encoder(model, result)
-        if not source.get("passage"):
+        if not source.get("passage") and not source.get("adapter"):
             keep_bytes(files, result)
         replace_folder(result, folder / "model")
     LOG.info("%s: %s", facts, whole)
@@ -148,6 +161,16 @@ def fetch(
     return model, {**facts, "trust_remote_code": trust, "converted_pickles": converted}
 
 
+def _fetch_encoder(
+    source: Mapping[str, Any], files: Path, revisions: Path, load: Callable[[Path, str, bool], SentenceTransformer]
+) -> tuple[SentenceTransformer, dict[str, Any]]:
+    """An encoder, its adapter merged, and what to record of its source."""
+    model, facts = fetch(source, files, revisions, load)
+    if source.get("adapter"):
+        facts["adapter"] = merge_adapter(model, source["adapter"], files / "adapter", revisions)
+    return model, facts
+
+
 def _find(source: Mapping[str, Any], revisions: Path, trust: bool) -> tuple[Path, dict[str, Any]]:
     """The folder of a source, and what to record of it."""
     if source.get("package"):
@@ -165,6 +188,12 @@ def _find(source: Mapping[str, Any], revisions: Path, trust: bool) -> tuple[Path
 
 def _copy(place: Path, files: Path, trust: bool) -> None:
     names = wanted_files(list_files(place), trust_remote_code=trust)
+    if not {"modules.json", "config.json"} & set(names) and (place / ADAPTER_CONFIG).is_file():
+        base = json.loads((place / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path")
+        raise DenseflowError(
+            f"{place}: holds an adapter and no model; name the model that it was trained on as the source (its "
+            f"{ADAPTER_CONFIG} says {base!r}), and this one below it as `adapter`"
+        )
     if not {"modules.json", "config.json"} & set(names):
         raise DenseflowError(
             f"{place}: neither modules.json nor config.json in it; expected a sentence-transformers or a Hugging Face "

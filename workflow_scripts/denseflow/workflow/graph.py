@@ -311,6 +311,8 @@ class Graph:
             state["content"] = self._digests.of_tree(Path(source.path))
         if source.adapter is not None and source.adapter.path is not None:
             state["adapter"] = self._digests.of_tree(Path(source.adapter.path))
+        if source.adapter is not None and source.adapter.path is not None:
+            state["adapter"] = self._digests.of_tree(Path(source.adapter.path))
         if source.package is not None:
             state["version"] = self._package_version(
                 source.package, f"{self.registry.file('models', model)}: key '{key}"
