@@ -54,7 +54,7 @@ def merge_adapter(
         warnings.simplefilter("ignore")
         adapted = _adapt(transformer, config, name)
         try:
-            loaded = set_peft_model_state_dict(adapted, weights)
+            loaded: Any = set_peft_model_state_dict(adapted, weights)
         except RuntimeError as error:
             raise DenseflowError(f"{name}: does not fit the model: {str(error).splitlines()[-1].strip()}") from None
     missing = [key for key in loaded.missing_keys if "lora_" in key]

@@ -12,13 +12,15 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256, write_json
-from denseflow.train.model_files import wanted_files
+from denseflow.train.model_files import adapter_files, wanted_files
 
 # HTTPError is of whichever HTTP library huggingface_hub uses: no connection, a timeout.
 _UNREACHABLE = (HfHubHTTPError, HTTPError, HFValidationError, OSError)
 
 
-def download(hub: str, revision: str | None, revisions: Path, *, trust_remote_code: bool) -> tuple[Path, str]:
+def download(
+    hub: str, revision: str | None, revisions: Path, *, trust_remote_code: bool, adapter: bool = False
+) -> tuple[Path, str]:
     """Fetch a model, and return its folder in the hub's cache and the commit.
 
     The commit, and the sha256 of each file, are recorded in ``revisions`` at the first use; later uses take that
@@ -29,11 +31,12 @@ def download(hub: str, revision: str | None, revisions: Path, *, trust_remote_co
         revision: A branch, tag or commit; None: the default branch.
         revisions: A JSON file of what was recorded, made where it is missing.
         trust_remote_code: Whether to fetch code.
+        adapter: Fetch peft's adapter of the repository instead of a model.
 
     Raises:
         DenseflowError: The hub cannot be reached or has no such model, or a file is not what was recorded.
     """
-    key = hub if revision is None else f"{hub}@{revision}"
+    key = (hub if revision is None else f"{hub}@{revision}") + (" (adapter)" if adapter else "")
     recorded = _read(revisions).get(key)
     if recorded is not None and (recorded["code"] or not trust_remote_code):
         cached = _from_cache(hub, recorded)
@@ -43,7 +46,7 @@ def download(hub: str, revision: str | None, revisions: Path, *, trust_remote_co
     try:
         info = HfApi().model_info(hub, revision=asked, files_metadata=True)
         siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
-        names = wanted_files(siblings, trust_remote_code=trust_remote_code)
+        names = adapter_files(siblings) if adapter else wanted_files(siblings, trust_remote_code=trust_remote_code)
         folder = Path(snapshot_download(hub, revision=info.sha, allow_patterns=names))
     except _UNREACHABLE as error:
         raise DenseflowError(_explain(hub, asked, error)) from error

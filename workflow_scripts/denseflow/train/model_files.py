@@ -11,6 +11,8 @@ from denseflow.errors import DenseflowError
 PICKLE = re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin")
 SAFETENSORS = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
 
+ADAPTER_CONFIG = "adapter_config.json"
+
 _SETTINGS = {".json", ".txt", ".model", ".jinja"}  # .model: SentencePiece's vocabulary, a protocol buffer
 _MODULE_FOLDER = re.compile(r"([a-z]+_)?\d+_\w+")  # 1_Pooling; query_0_Transformer of a Router
 _OWN_PACKAGE = "sentence_transformers."
@@ -20,9 +22,10 @@ def wanted_files(names: Iterable[str], *, trust_remote_code: bool) -> list[str]:
     """Choose settings, vocabularies and weights among ``names``, paths relative to the model's folder.
 
     Weights in pickle form are taken only where a folder has none as safetensors; code only where it is trusted; other
-    forms of the same weights (ONNX, TensorFlow ...) never.
+    forms of the same weights (ONNX, TensorFlow ...) never. Nor an adapter's settings: transformers would fetch another
+    model for them.
     """
-    paths = [PurePosixPath(name) for name in names]
+    paths = [PurePosixPath(name) for name in names if name != ADAPTER_CONFIG]
     paths = [path for path in paths if all(_MODULE_FOLDER.fullmatch(parent) for parent in path.parts[:-1])]
     safe = {path.parent for path in paths if SAFETENSORS.fullmatch(path.name)}
     return sorted(
@@ -33,6 +36,13 @@ def wanted_files(names: Iterable[str], *, trust_remote_code: bool) -> list[str]:
         or (PICKLE.fullmatch(path.name) and path.parent not in safe)
         or (path.suffix == ".py" and trust_remote_code)
     )
+
+
+def adapter_files(names: Iterable[str]) -> list[str]:
+    """Choose peft's settings and weights among ``names``; weights in pickle form only where there are no others."""
+    there = set(names)
+    weights = [name for name in ("adapter_model.safetensors", "adapter_model.bin") if name in there]
+    return [*({ADAPTER_CONFIG} & there), *weights[:1]]
 
 
 def list_files(folder: Path) -> list[str]:

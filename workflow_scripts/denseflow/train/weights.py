@@ -31,7 +31,7 @@ def convert_pickles(folder: Path, name: str) -> list[str]:
     for parent in sorted({path.parent for path in pickles}):
         tensors: dict[str, torch.Tensor] = {}
         for path in (path for path in pickles if path.parent == parent):
-            tensors |= _read_pickle(path, f"{name}: {path.relative_to(folder)}")
+            tensors |= read_pickle(path, f"{name}: {path.relative_to(folder)}")
             path.unlink()
         (parent / "pytorch_model.bin.index.json").unlink(missing_ok=True)
         with atomic_path(parent / "model.safetensors") as temporary:
@@ -53,7 +53,12 @@ def is_float32(path: Path) -> bool:
     return not any(kind.startswith(("F", "BF")) and kind != "F32" for kind in types)
 
 
-def _read_pickle(path: Path, name: str) -> dict[str, torch.Tensor]:
+def read_pickle(path: Path, name: str) -> dict[str, torch.Tensor]:
+    """The weights in a pickle, read without running what is in it.
+
+    Raises:
+        DenseflowError: With ``name``: it holds something else than weights, or is broken.
+    """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
