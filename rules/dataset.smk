@@ -1,4 +1,6 @@
 rule dataset:
+    input:
+        unpack(lambda wildcards: graph.dataset_inputs(wildcards.dataset)),
     output:
         corpus=R / "dataset/{dataset}/corpus.jsonl",
         manifest=R / "dataset/{dataset}/manifest.json",

@@ -9,6 +9,7 @@ from denseflow.stage_log import stage_log
 
 with stage_log(snakemake.log[0]):
     options = json.loads(snakemake.params.options)
-    manifest = export(options["source"], Path(snakemake.output.manifest).parent)
+    of = snakemake.input.get("of")
+    manifest = export(options["source"], Path(snakemake.output.manifest).parent, None if of is None else Path(of))
     for warning in manifest["warnings"]:
         logging.warning("%s", warning)

@@ -9,10 +9,12 @@ from denseflow.config.sources.beir import BeirSource
 from denseflow.config.sources.ir_datasets import IrDatasetsSource
 from denseflow.config.sources.package_docs import PackageDocsSource
 from denseflow.config.sources.smart import SmartSource
+from denseflow.config.sources.sentences import SentencesSource
 from denseflow.config.sources.squad import SquadSource
 
 Source = Annotated[
-    IrDatasetsSource | BeirSource | PackageDocsSource | SquadSource | SmartSource, Field(discriminator="type")
+    IrDatasetsSource | BeirSource | PackageDocsSource | SquadSource | DprSource | SmartSource | SentencesSource,
+    Field(discriminator="type"),
 ]
 
 

@@ -16,6 +16,8 @@ from denseflow.config.model import Model, Trained
 from denseflow.config.negatives import Bm25Negatives, DenseNegatives, Negatives
 from denseflow.config.section import Section
 from denseflow.config.sources.beir import BeirSource
+from denseflow.config.sources.dpr import DprSource
+from denseflow.config.sources.sentences import SentencesSource
 from denseflow.config.workflow import Workflow
 from denseflow.errors import DenseflowError
 
@@ -225,6 +227,17 @@ class Registry:
         splits = self.datasets[name].source.split_names()
         if split not in splits:
             raise DenseflowError(
+            if isinstance(dataset.source, SentencesSource):
+                self._add_origin(name, dataset.source)
+
+    def _add_origin(self, name: str, source: SentencesSource) -> None:
+        """The collection that another one is made from; one that is made from a third would come from the first."""
+        where = f"{self.file('datasets', name)}: key 'source.of'"
+        self._add_dataset(source.of, where)
+        if isinstance(self.datasets[source.of].source, SentencesSource):
+            raise DenseflowError(
+                f"{where}: {source.of!r}, which is of sentences itself; name the collection that these are taken from"
+            )
                 f"{where}: split {split!r} does not exist in {self.file('datasets', name)}, which has "
                 f"{', '.join(splits)}; choose one of these or add it there"
             )

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from denseflow.collection import QRELS_HEADER
-from denseflow.dataset import beir, ir_datasets, package_docs, smart, squad
+from denseflow.dataset import beir, dpr, ir_datasets, package_docs, sentences, smart, squad
 from denseflow.dataset.collection_source import SourceCollection, Split, examples
 from denseflow.dataset.lengths import Lengths
 from denseflow.dataset.unique_ids import UniqueIds
 from denseflow.errors import DenseflowError
-from denseflow.files import atomic_path, write_jsonl
+from denseflow.files import atomic_path, sha256, write_jsonl
 from denseflow.manifest import NAME, write_manifest
 from denseflow.progress import counted
 
@@ -23,12 +23,13 @@ SOURCES = {
     "squad": squad.open_collection,
     "smart": smart.open_collection,
 }
+    "sentences": sentences.open_collection,
 
 EXAMPLES = 4
 """Ids kept to show three, and whether there are more."""
 
 
-def export(source: dict[str, Any], folder: Path) -> dict[str, Any]:
+def export(source: dict[str, Any], folder: Path, of: Path | None = None) -> dict[str, Any]:
     """Write a collection in the form that every later stage reads.
 
     All files are made in a folder of their own and moved when the last one is whole; the manifest comes last.
@@ -37,6 +38,7 @@ def export(source: dict[str, Any], folder: Path) -> dict[str, Any]:
         source: ``type`` (one of :data:`SOURCES`) and that source's options.
         folder: Where the files go.
 
+        of: The manifest of the collection that this one is made from, where it is.
     Returns:
         The manifest, with counts, lengths (of a document's title and text, and of the queries) and warnings.
 
@@ -51,7 +53,8 @@ def export(source: dict[str, Any], folder: Path) -> dict[str, Any]:
     whole = work / "whole"
     whole.mkdir(parents=True)
     try:
-        with SOURCES[source["type"]](source, work) as collection:
+        made_from = {} if of is None else {"manifest": str(of)}
+        with SOURCES[source["type"]]({**source, **made_from}, work) as collection:
             facts = _write(collection, whole)
         # Without it nobody takes the old manifest for the new files', should this be killed between two moves.
         (folder / NAME).unlink(missing_ok=True)
@@ -61,7 +64,8 @@ def export(source: dict[str, Any], folder: Path) -> dict[str, Any]:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     options = _without_folders({"source": source})
-    return write_manifest(folder, "dataset", files, packages=collection.packages, options=options, **facts)
+    inputs = {} if of is None else {"inputs": {"dataset": sha256(of)}}
+    return write_manifest(folder, "dataset", files, packages=collection.packages, options=options, **inputs, **facts)
 
 
 def _without_folders(options: Any, key: str = "") -> Any:

@@ -12,6 +12,7 @@ from denseflow.config.model import ModelSource, Run
 from denseflow.config.negatives import Bm25Negatives
 from denseflow.config.registry import Registry
 from denseflow.config.sources.beir import BeirSource
+from denseflow.config.sources.sentences import SentencesSource
 from denseflow.errors import DenseflowError
 from denseflow.workflow.canonical import canonical
 from denseflow.workflow.fingerprint import fingerprint, pins
@@ -90,6 +91,11 @@ class Graph:
         if unchecked:
             options["content"] = {key: self._digests.of(path) for key, path in unchecked.items()}
         return canonical(options)
+
+    def dataset_inputs(self, name: str) -> dict[str, Path]:
+        """The manifest of the collection that this one is made from, if any."""
+        source = self.registry.datasets[name].source
+        return {"of": self.dataset(source.of)} if isinstance(source, SentencesSource) else {}
 
     def pretrained_options(self, name: str) -> str:
         """What defines a pretrained model: its sources, its contract, and the content of local folders."""
@@ -305,6 +311,7 @@ class Graph:
                 yield from self._model_manifests(model, variant)
 
     def _source_state(self, source: ModelSource, model: str, key: str) -> dict[str, Any]:
+                yield from self.dataset_inputs(trained.data.dataset).values()
         """What may change of a model's source while its name stays the same."""
         state: dict[str, Any] = {}
         if source.path is not None:

@@ -105,7 +105,9 @@ def _of_manifest(manifest: dict[str, Any], path: Path) -> CollectionFacts:
     files = {name: facts["bytes"] for name, facts in manifest["files"].items()}
     judgements = sum(counts["judgements"] for counts in splits.values())
     qrels = sum(size for name, size in files.items() if name.startswith("qrels."))
-    ids = (qrels - len(QRELS_HEADER) * len(splits)) / judgements - len("\t\t1\n")
+    ids = assumed.ID_BYTES
+    if judgements:
+        ids = (qrels - len(QRELS_HEADER) * len(splits)) / judgements - len("\t\t1\n")
     return CollectionFacts(
         documents,
         files["corpus.jsonl"] / documents,
