@@ -149,7 +149,7 @@ wildcard_constraints:
     experiment=r"[A-Za-z0-9_.-]+",
     set=r"[A-Za-z0-9_.-]+",
     system=r"[A-Za-z0-9_.-]+",
-    analyzer=r"[A-Za-z0-9-]+",
+    analyzer=r"[A-Za-z0-9_-]+",
     seed=r"\d+",
     variant=r"pretrained|seed\d+",
     depth=r"\d+",

@@ -79,7 +79,7 @@ def test_the_table_of_analyzers_is_anserinis_own():
     theirs = {name: anserini.get(name) for name in ANALYZERS if anserini.containsKey(name)}
     assert theirs == {name: ANALYZERS[name] for name in theirs}
     assert len(theirs) == anserini.size()
-    assert set(ANALYZERS) - set(theirs) == {"en", "whitespace", "ha", "so", "sw", "yo"}
+    assert set(ANALYZERS) - set(theirs) == {"en", "whitespace", "character_bigrams", "ha", "so", "sw", "yo"}
 
 
 def test_an_unknown_analyzer_is_refused_with_the_list_of_those_known():

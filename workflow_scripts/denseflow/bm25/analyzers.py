@@ -3,15 +3,18 @@
 The table is Anserini's own (io.anserini.analysis.AnalyzerMap and IndexCollection of Anserini 1.7.1); a test compares.
 """
 
+from denseflow.bm25.character_bigrams import character_bigrams
 from denseflow.errors import DenseflowError
 
 _LUCENE = "org.apache.lucene.analysis"
 WHITESPACE_CLASS = f"{_LUCENE}.core.WhitespaceAnalyzer"
 CJK_CLASS = f"{_LUCENE}.cjk.CJKAnalyzer"
+CHARACTER_BIGRAMS = "character_bigrams"
 
 ANALYZERS: dict[str, str] = {
     "ar": f"{_LUCENE}.ar.ArabicAnalyzer",
     "bn": f"{_LUCENE}.bn.BengaliAnalyzer",
+    CHARACTER_BIGRAMS: WHITESPACE_CLASS,
     "da": f"{_LUCENE}.da.DanishAnalyzer",
     "de": f"{_LUCENE}.de.GermanAnalyzer",
     "en": "io.anserini.analysis.DefaultEnglishAnalyzer",
@@ -42,7 +45,11 @@ ANALYZERS: dict[str, str] = {
     "yo": WHITESPACE_CLASS,
     "zh": CJK_CLASS,
 }
-"""Java class by ISO 639-1 code; ``whitespace`` is for texts whose words are apart already (nothing is lowercased)."""
+"""Java class by ISO 639-1 code.
+
+``whitespace`` is for texts whose words are apart already (nothing is lowercased), and ``character_bigrams`` for those
+that :func:`cut` cuts before Lucene sees them.
+"""
 
 
 def check_analyzer(name: str) -> None:
@@ -60,4 +67,9 @@ def check_analyzer(name: str) -> None:
 
 def index_arguments(name: str) -> list[str]:
     """The arguments of Anserini's IndexCollection that choose the analyzer."""
-    return ["-pretokenized"] if name == "whitespace" else ["-language", name]
+    return ["-pretokenized"] if name in ("whitespace", CHARACTER_BIGRAMS) else ["-language", name]
+
+
+def cut(text: str, name: str) -> str:
+    """The text of a passage or a query as Lucene is given it."""
+    return character_bigrams(text) if name == CHARACTER_BIGRAMS else text

@@ -9,7 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from denseflow.bm25.analyzers import check_analyzer, index_arguments
+from denseflow.bm25.analyzers import check_analyzer, cut, index_arguments
 from denseflow.bm25.java import java_command
 from denseflow.collection import read_corpus
 from denseflow.errors import DenseflowError
@@ -51,7 +51,7 @@ def build_index(
     partial = folder.parent / f".{folder.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        documents = _write_input(corpus, partial / "input")
+        documents = _write_input(corpus, partial / "input", analyzer)
         arguments = ["-collection", "JsonCollection", "-input", str(partial / "input")]
         arguments += ["-index", str(partial / "index"), "-threads", str(threads), "-optimize"]
         arguments += ["-memoryBuffer", str(max(16, memory_mb // 4)), *index_arguments(analyzer)]
@@ -80,7 +80,7 @@ def build_index(
     )
 
 
-def _write_input(corpus: Path, folder: Path) -> int:
+def _write_input(corpus: Path, folder: Path, analyzer: str) -> int:
     """Write the corpus as Anserini's JsonCollection and return the number of documents."""
     folder.mkdir(parents=True)
     file = None
@@ -91,7 +91,8 @@ def _write_input(corpus: Path, folder: Path) -> int:
                 if file is not None:
                     file.close()
                 file = (folder / f"{documents:012d}.jsonl").open("w", encoding="ascii")
-            file.write(json.dumps({"id": document.id, "contents": f"{document.title} {document.text}"}) + "\n")
+            contents = cut(f"{document.title} {document.text}", analyzer)
+            file.write(json.dumps({"id": document.id, "contents": contents}) + "\n")
     finally:
         if file is not None:
             file.close()

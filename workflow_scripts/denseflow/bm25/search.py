@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from denseflow.bm25.analyzers import ANALYZERS
+from denseflow.bm25.analyzers import ANALYZERS, cut
 from denseflow.bm25.java import java_class, start
 from denseflow.collection import read_queries
 from denseflow.errors import DenseflowError
@@ -65,7 +65,7 @@ def search(
             f"{dataset_manifest} has {dataset['files']['corpus.jsonl']['sha256']}; run the workflow to index it again"
         )
     analyzer = index["options"]["analyzer"]
-    texts = read_queries(queries)
+    texts = {query_id: cut(text, analyzer) for query_id, text in read_queries(queries).items()}
     start(memory_mb=memory_mb, threads=threads)
     counts = {"queries": len(texts), "queries_without_hits": 0, "hits": 0}
     searcher = open_searcher(index_manifest.parent, analyzer, k1, b)
@@ -90,7 +90,10 @@ def search(
 
 
 def open_searcher(folder: Path, analyzer: str, k1: float, b: float) -> Any:
-    """Anserini's searcher over the index in ``folder``; :func:`denseflow.bm25.java.start` comes first."""
+    """Anserini's searcher over the index in ``folder``, for queries that :func:`denseflow.bm25.analyzers.cut` has cut.
+
+    :func:`denseflow.bm25.java.start` comes first.
+    """
     searcher = java_class("io.anserini.search.SimpleSearcher")(str(folder.resolve()))
     searcher.set_bm25(k1, b)
     if analyzer != "en":  # the searcher's own choice; the class of the others is public and takes no arguments

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import field_validator, model_validator
 
+from denseflow.config.analyzer import ANALYZER
 from denseflow.config.expected import Expected, check_expected
 from denseflow.config.fusion import Fusion
 from denseflow.config.search_index import Index, IvfPq
@@ -24,7 +25,7 @@ class Bm25(Section):
 
     k1: float = option(0.9, "BM25's k1", ge=0)
     b: float = option(0.4, "BM25's b", ge=0, le=1)
-    analyzer: Name | None = option(None, "An analyser of Anserini's, where it shall not be the dataset's language")
+    analyzer: Name | None = option(None, ANALYZER)
 
 
 class Rerank(Section):

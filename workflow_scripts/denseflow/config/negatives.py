@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from denseflow.config.analyzer import ANALYZER
 from denseflow.config.section import Name, Section, option, required
 
 
@@ -41,6 +42,7 @@ class Bm25Negatives(RankedNegatives):
     type: Literal["bm25"] = required("`bm25`")
     k1: float = option(0.9, "BM25's k1", ge=0)
     b: float = option(0.4, "BM25's b", ge=0, le=1)
+    analyzer: Name | None = option(None, ANALYZER)
 
 
 class DenseNegatives(RankedNegatives):

@@ -13,7 +13,7 @@ from denseflow.config.fusion import Tune
 from denseflow.config.kinds import PAIR_LOSSES, check_base, check_systems
 from denseflow.config.load import check, read_yaml
 from denseflow.config.model import Model, Trained
-from denseflow.config.negatives import Bm25Negatives, DenseNegatives, Negatives
+from denseflow.config.negatives import Bm25Negatives, DenseNegatives, GivenNegatives, Negatives
 from denseflow.config.section import Section
 from denseflow.config.sources.beir import BeirSource
 from denseflow.config.sources.dpr import DprSource

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from denseflow.bm25.analyzers import cut
 from denseflow.collection import Document
 from denseflow.config.experiment import Bm25, System
 from denseflow.contract import passage_text
@@ -107,7 +108,7 @@ class _Bm25:
         return open_searcher(self._manifest.parent, self._analyzer, self._options.k1, self._options.b)
 
     def search(self, query: str) -> tuple[list[str], list[float]]:
-        hits = self._searcher.search(query, self._depth)
+        hits = self._searcher.search(cut(query, self._analyzer), self._depth)
         return [hit.docid for hit in hits], [hit.score for hit in hits]
 
 

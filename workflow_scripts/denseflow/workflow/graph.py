@@ -155,7 +155,7 @@ class Graph:
 
     def bm25_run(self, dataset: str, options: Bm25 | Bm25Negatives, split: str, depth: int) -> Path:
         """The run of BM25 on a split."""
-        analyzer = getattr(options, "analyzer", None) or self.registry.datasets[dataset].language
+        analyzer = options.analyzer or self.registry.datasets[dataset].language
         settings = f"{analyzer}_{options.k1!r}_{options.b!r}"
         return self.results / "bm25" / dataset / settings / f"{split}.top{depth}.trec"
 
