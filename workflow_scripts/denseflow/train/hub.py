@@ -1,9 +1,5 @@
 """Models from the Hugging Face hub: only the files that are needed, of a commit that is recorded and kept."""
 
-import fcntl
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +7,8 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
 from denseflow.errors import DenseflowError
-from denseflow.files import sha256, write_json
+from denseflow.files import sha256
+from denseflow.revisions import recorded, remember
 from denseflow.train.model_files import adapter_files, wanted_files
 
 # HTTPError is of whichever HTTP library huggingface_hub uses: no connection, a timeout.
@@ -37,12 +34,12 @@ def download(
         DenseflowError: The hub cannot be reached or has no such model, or a file is not what was recorded.
     """
     key = (hub if revision is None else f"{hub}@{revision}") + (" (adapter)" if adapter else "")
-    recorded = _read(revisions).get(key)
-    if recorded is not None and (recorded["code"] or not trust_remote_code):
-        cached = _from_cache(hub, recorded)
+    known = recorded(revisions, key)
+    if known is not None and (known["code"] or not trust_remote_code):
+        cached = _from_cache(hub, known)
         if cached is not None:
-            return cached, recorded["commit"]
-    asked = recorded["commit"] if recorded is not None else revision
+            return cached, known["commit"]
+    asked = known["commit"] if known is not None else revision
     try:
         info = HfApi().model_info(hub, revision=asked, files_metadata=True)
         siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
@@ -53,8 +50,8 @@ def download(
     commit = str(info.sha)
     files = {name: sha256(folder / name) for name in names}
     promised = {name: lfs.sha256 for name in names if (lfs := siblings[name].lfs) is not None}
-    if recorded is not None:
-        promised |= {name: digest for name, digest in recorded["files"].items() if name in files}
+    if known is not None:
+        promised |= {name: digest for name, digest in known["files"].items() if name in files}
     for name, digest in promised.items():
         if files[name] != digest:
             raise DenseflowError(
@@ -62,8 +59,7 @@ def download(
                 f"{revisions} promises for {hub} at {commit}; the download is truncated or altered. Delete "
                 f"{folder.parents[1]} and run again"
             )
-    with _locked(revisions):
-        write_json(revisions, {**_read(revisions), key: {"commit": commit, "files": files, "code": trust_remote_code}})
+    remember(revisions, key, {"commit": commit, "files": files, "code": trust_remote_code})
     return folder, commit
 
 
@@ -86,21 +82,3 @@ def _explain(hub: str, revision: str | None, error: Exception) -> str:
         "(a private or gated model wants HF_TOKEN); or fetch its files elsewhere, put them into a folder and name that "
         "with `path:` in place of `hub:` in the model's file. The experiment `quickstart` needs no download"
     )
-
-
-def _read(revisions: Path) -> dict[str, Any]:
-    if not revisions.is_file():
-        return {}
-    try:
-        return json.loads(revisions.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DenseflowError(f"{revisions}: not JSON ({error}); mend it, or delete it to resolve anew") from None
-
-
-@contextmanager
-def _locked(revisions: Path) -> Iterator[None]:
-    """Keep other jobs from changing the record at the same time."""
-    revisions.parent.mkdir(parents=True, exist_ok=True)
-    with revisions.with_name(f".{revisions.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -1,0 +1,193 @@
+"""A collection made of rows, wherever these come from: documents, queries and judgements, or pairs of texts."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from denseflow.collection import Document, Qrels
+from denseflow.dataset.collection_source import SourceCollection, Split, examples
+from denseflow.dataset.row_cells import Row, answers_of, array_of, id_of, ids_of, level_of, text_of
+from denseflow.errors import DenseflowError
+from denseflow.files import sha256_text
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that can be gone through again and again, and what their columns are.
+
+    Attributes:
+        place: Where they are, for messages.
+        rows: Starts over them: their number from 1, and their cells by column.
+        options: A section of :mod:`denseflow.config.sources.columns`.
+    """
+
+    place: str
+    rows: Callable[[], Iterator[tuple[int, Mapping[Any, Any]]]]
+    options: Mapping[str, Any]
+
+    def __iter__(self) -> Iterator[Row]:
+        for number, cells in self.rows():
+            yield Row(self.place, number, cells)
+
+
+def collection_of_documents(
+    documents: Callable[[], Iterator[Document]], origin: str, queries: Sequence[Table], judgements: Mapping[str, Table]
+) -> SourceCollection:
+    """Documents with the queries that a split's judgements name, in the queries' order.
+
+    Raises:
+        DenseflowError: Reading a split: a row's cells are wrong, or a query is judged that is not there.
+    """
+    texts: dict[str, str] = {}
+    answers: dict[str, list[str]] = {}
+
+    def split(name: str) -> Split:
+        if not texts:
+            _read_queries(queries, texts, answers)
+        qrels = _qrels(judgements[name], texts, warnings)
+        named = {query_id: qrels[query_id] for query_id in texts if query_id in qrels}
+        return _split(named, texts, answers, judgements[name].place)
+
+    warnings: list[str] = []
+    return SourceCollection(
+        origin=origin,
+        documents=documents,
+        splits={name: partial(split, name) for name in judgements},
+        warnings=warnings,
+    )
+
+
+def documents_of(tables: Sequence[Table]) -> Iterator[Document]:
+    """The documents of all tables; where a row's number is the id and there are several tables, theirs is before it."""
+    for number, table in enumerate(tables, start=1):
+        options = table.options
+        text = array_of if options.get("arrays") else text_of
+        for row in table:
+            column = options.get("id")
+            by_number = f"{number}-{row.number}" if len(tables) > 1 else str(row.number)
+            yield Document(
+                by_number if column is None else id_of(row, column),
+                text_of(row, options["title"]) if options.get("title") is not None else "",
+                " ".join(filter(None, (text(row, column) for column in options["text"]))),
+            )
+
+
+def collection_of_pairs(pairs: Mapping[str, Table], origin: str) -> SourceCollection:
+    """All passages of the pairs of all splits, which are kept in memory, with each split's queries.
+
+    What has no id gets one of its text, so that equal texts are one.
+
+    Raises:
+        DenseflowError: A row's cells are wrong, or an id has two texts.
+    """
+    passages: dict[str, Document] = {}
+    warnings: list[str] = []
+    splits = {name: _pairs_of(table, passages, warnings) for name, table in pairs.items()}
+    return SourceCollection(
+        origin=origin,
+        documents=lambda: iter(passages.values()),
+        splits={name: partial(splits.__getitem__, name) for name in splits},
+        warnings=warnings,
+    )
+
+
+def _read_queries(tables: Sequence[Table], texts: dict[str, str], answers: dict[str, list[str]]) -> None:
+    for table in tables:
+        for row in table:
+            query_id = id_of(row, table.options.get("id"))
+            text = " ".join(filter(None, (text_of(row, column) for column in table.options["text"])))
+            _keep_query(row, query_id, text, table.options, texts, answers)
+
+
+def _keep_query(
+    row: Row,
+    query_id: str,
+    text: str,
+    options: Mapping[str, Any],
+    texts: dict[str, str],
+    answers: dict[str, list[str]],
+) -> None:
+    if texts.setdefault(query_id, text) != text:
+        raise DenseflowError(
+            f"{row.place}, row {row.number}: query {query_id!r} is {text[:60]!r}, but was {texts[query_id][:60]!r} "
+            "before; ids must be unique"
+        )
+    if options.get("answers") is not None:
+        known = answers.setdefault(query_id, [])
+        known += [answer for answer in answers_of(row, options["answers"]) if answer not in known]
+
+
+@dataclass
+class _Judgements:
+    """A split's levels, of a pair that comes twice the highest."""
+
+    qrels: Qrels
+    repeated: int = 0
+
+    def add(self, query_id: str, document_id: str, level: int) -> None:
+        judged = self.qrels.setdefault(query_id, {})
+        self.repeated += judged.get(document_id, level) != level
+        judged[document_id] = max(level, judged.get(document_id, level))
+
+    def warn(self, place: str, warnings: list[str]) -> None:
+        if self.repeated:
+            warnings.append(f"{place}: {self.repeated} judgements differ from others of the pair; the highest was kept")
+
+
+def _qrels(table: Table, texts: Mapping[str, str], warnings: list[str]) -> Qrels:
+    judgements = _Judgements({})
+    unknown: dict[str, int] = {}
+    for row in table:
+        level = level_of(row, table.options)
+        if level is None:
+            continue
+        query_id = id_of(row, table.options["query"])
+        if query_id not in texts:
+            unknown.setdefault(query_id, row.number)
+        for document_id in ids_of(row, table.options["document"]):
+            judgements.add(query_id, document_id, level)
+    if unknown:
+        first = next(iter(unknown))
+        raise DenseflowError(
+            f"{table.place}, row {unknown[first]}: query {first!r} is not among the queries, as {len(unknown)} judged "
+            f"ones are not ({examples(list(unknown))}); add them, or take out their judgements"
+        )
+    judgements.warn(table.place, warnings)
+    return judgements.qrels
+
+
+def _pairs_of(table: Table, passages: dict[str, Document], warnings: list[str]) -> Split:
+    options = table.options
+    texts: dict[str, str] = {}
+    answers: dict[str, list[str]] = {}
+    judgements = _Judgements({})
+    for row in table:
+        query, passage = text_of(row, options["query"]), text_of(row, options["passage"])
+        title = text_of(row, options["title"]) if options.get("title") is not None else ""
+        query_id = _own_or_made(row, options.get("query_id"), "q", query)
+        passage_id = _own_or_made(row, options.get("passage_id"), "p", f"{title}\n{passage}")
+        _keep_query(row, query_id, query, options, texts, answers)
+        document = Document(passage_id, title, passage)
+        if passages.setdefault(passage_id, document) != document:
+            raise DenseflowError(
+                f"{row.place}, row {row.number}: passage {passage_id!r} is {passage[:60]!r}, but was "
+                f"{passages[passage_id].text[:60]!r} before; ids must be unique"
+            )
+        level = level_of(row, options)
+        judgements.add(query_id, passage_id, 1 if level is None else level)
+    judgements.warn(table.place, warnings)
+    return _split(judgements.qrels, texts, answers, table.place)
+
+
+def _own_or_made(row: Row, column: str | int | None, letter: str, text: str) -> str:
+    return f"{letter}-{sha256_text(text)[:16]}" if column is None else id_of(row, column)
+
+
+def _split(qrels: Qrels, texts: Mapping[str, str], answers: Mapping[str, list[str]], origin: str) -> Split:
+    return Split(
+        {query_id: texts[query_id] for query_id in qrels},
+        qrels,
+        origin,
+        {query_id: answers[query_id] for query_id in qrels if answers.get(query_id)},
+    )
