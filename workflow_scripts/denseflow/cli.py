@@ -11,7 +11,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, or 1 after an error that the user is meant to read."""
     options = parser().parse_args(arguments)
     try:
-        return {"search": _search, "serve": _serve, "compare": _compare}[options.command](options)
+        return COMMANDS[options.command](options)
     except DenseflowError as error:
         print(error, file=sys.stderr)
         return 1
@@ -37,6 +37,27 @@ def _compare(options: argparse.Namespace) -> int:
     return compare(options)
 
 
+def _dpr_training(options: argparse.Namespace) -> int:
+    from denseflow.dpr.commands import training
+
+    return training(options)
+
+
+def _dpr_results(options: argparse.Namespace) -> int:
+    from denseflow.dpr.commands import results
+
+    return results(options)
+
+
+COMMANDS = {
+    "search": _search,
+    "serve": _serve,
+    "compare": _compare,
+    "dpr-training": _dpr_training,
+    "dpr-results": _dpr_results,
+}
+
+
 def parser() -> argparse.ArgumentParser:
     """What the command takes."""
     command = argparse.ArgumentParser(prog="denseflow", description=__doc__, allow_abbrev=False)
@@ -59,17 +80,35 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("--experiment", metavar="NAME", help="one experiment; without it all that both have")
     compare.add_argument("--confidence", type=float, default=0.95, help="of the verdict (0.95)")
     compare.add_argument("--json", action="store_true", help="print JSON")
+
+    training = commands.add_parser("dpr-training", help="a training file as the JSON that DPR trains from")
+    training.add_argument("training", metavar="TRAINING_FILE", help="results/negatives/DATASET.SPLIT/NAME/train.jsonl")
+    training.add_argument("target", metavar="FILE", help="the file to write")
+    training.add_argument("--queries", metavar="FILE", help="the queries.SPLIT.jsonl with the answers")
+
+    results = commands.add_parser("dpr-results", help="a system's run as DPR's JSON of retrieval results")
+    _split(results)
+    results.add_argument("system", metavar="SYSTEM", help="one of the experiment's systems")
+    results.add_argument("target", metavar="FILE", help="the file to write")
+    results.add_argument("--top", type=_positive, default=100, help="passages a question (100)")
+    results.add_argument(
+        "--match", choices=("dpr", "korquad", "regex"), default="dpr", help="how an answer is found in a text (dpr)"
+    )
     return command
 
 
 def _experiment(parser: argparse.ArgumentParser) -> None:
+    _split(parser)
+    parser.add_argument("--systems", nargs="+", metavar="NAME", default=(), help="at most four (before and after)")
+    parser.add_argument("--threads", type=_positive, default=2, help="of models and search (2)")
+
+
+def _split(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", metavar="EXPERIMENT", help="a file of config/experiments")
     parser.add_argument("--dataset", help="one of the experiment's (the first)")
     parser.add_argument("--split", help="one of the experiment's splits (the first of the dataset)")
-    parser.add_argument("--systems", nargs="+", metavar="NAME", default=(), help="at most four (before and after)")
     parser.add_argument("--seed", type=int, help="of the trained models (the first of the experiment)")
     parser.add_argument("--results", metavar="FOLDER", help="where they are, if not where config.yaml says")
-    parser.add_argument("--threads", type=_positive, default=2, help="of models and search (2)")
 
 
 def _positive(text: str) -> int:

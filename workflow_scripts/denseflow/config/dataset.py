@@ -6,6 +6,7 @@ from pydantic import Field
 
 from denseflow.config.section import Name, Section, option, required
 from denseflow.config.sources.beir import BeirSource
+from denseflow.config.sources.dpr import DprSource
 from denseflow.config.sources.ir_datasets import IrDatasetsSource
 from denseflow.config.sources.package_docs import PackageDocsSource
 from denseflow.config.sources.smart import SmartSource

@@ -52,7 +52,26 @@ class DenseNegatives(RankedNegatives):
     model: Name = required("A name from config/models; a trained one mines with the experiment's seed")
 
 
-NegativeSource = Annotated[RandomNegatives | Bm25Negatives | DenseNegatives, Field(discriminator="type")]
+class GivenNegatives(Section):
+    """Passages that a question comes with as negatives, in a dataset whose source has such: `type: dpr`."""
+
+    type: Literal["given"] = required("`given`")
+    count: int = required("How many a query", ge=1)
+    kind: Literal["hard", "easy"] = option("hard", "DPR's `hard_negative_ctxs`, or its `negative_ctxs`")
+    first: int | None = option(
+        None, "Draw from so many at the head of the list only; as many as `count` are those that DPR takes", ge=1
+    )
+
+    @model_validator(mode="after")
+    def _enough_to_draw_from(self) -> Self:
+        if self.first is not None and self.first < self.count:
+            raise ValueError(f"first {self.first} is below count {self.count}; raise it, or leave it out")
+        return self
+
+
+NegativeSource = Annotated[
+    RandomNegatives | Bm25Negatives | DenseNegatives | GivenNegatives, Field(discriminator="type")
+]
 
 
 class Negatives(Section):

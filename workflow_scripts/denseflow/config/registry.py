@@ -162,6 +162,12 @@ class Registry:
                 "negatives alone; add some there, or name another file"
             )
         for number, source in enumerate(mining.sources):
+            if isinstance(source, GivenNegatives) and not isinstance(self.datasets[dataset].source, DprSource):
+                raise DenseflowError(
+                    f"{self.file('negatives', negatives)}: key 'sources[{number}].type': 'given', but the questions of "
+                    f"{dataset!r} come without negatives, which a source of `type: dpr` alone has; mine them with bm25, "
+                    "dense or random"
+                )
             if isinstance(source, Bm25Negatives):
                 chosen = f"{self.file('negatives', negatives)}: key 'sources[{number}].analyzer'"
                 self._check_analyzer(dataset, source.analyzer, chosen if source.analyzer else f"{where}.negatives'")
@@ -221,12 +227,6 @@ class Registry:
                 if file.path is not None and file.url is None:
                     _require_path(Path(file.path), f"{self.file('datasets', name)}: key '{key}.path'")
             self.datasets[name] = dataset
-
-    def _add_split(self, name: str, split: str, where: str) -> None:
-        self._add_dataset(name, where)
-        splits = self.datasets[name].source.split_names()
-        if split not in splits:
-            raise DenseflowError(
             if isinstance(dataset.source, SentencesSource):
                 self._add_origin(name, dataset.source)
 
@@ -238,6 +238,12 @@ class Registry:
             raise DenseflowError(
                 f"{where}: {source.of!r}, which is of sentences itself; name the collection that these are taken from"
             )
+
+    def _add_split(self, name: str, split: str, where: str) -> None:
+        self._add_dataset(name, where)
+        splits = self.datasets[name].source.split_names()
+        if split not in splits:
+            raise DenseflowError(
                 f"{where}: split {split!r} does not exist in {self.file('datasets', name)}, which has "
                 f"{', '.join(splits)}; choose one of these or add it there"
             )

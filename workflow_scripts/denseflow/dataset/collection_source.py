@@ -9,6 +9,8 @@ from denseflow.collection import Document, Qrels
 
 QUICKSTART = "The experiment `quickstart` needs no download"
 
+HARD_NEGATIVES, EASY_NEGATIVES = "hard", "easy"
+
 
 class Split(NamedTuple):
     """The queries of one split and their judgements.
@@ -18,12 +20,15 @@ class Split(NamedTuple):
         qrels: Relevance level by query id, then document id.
         origin: Where the judgements come from (a file, an id), for messages.
         answers: By query id, of those that have any, for the measure Answer.
+        negatives: By :data:`HARD_NEGATIVES` or :data:`EASY_NEGATIVES`, then query id: the ids of the documents that the
+            source itself has as negatives, the hardest first.
     """
 
     queries: dict[str, str]
     qrels: Qrels
     origin: str
     answers: Mapping[str, list[str]] = MappingProxyType({})
+    negatives: Mapping[str, Mapping[str, list[str]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ SOURCES = {
     "beir": beir.open_collection,
     "package_docs": package_docs.open_collection,
     "squad": squad.open_collection,
+    "dpr": dpr.open_collection,
     "smart": smart.open_collection,
-}
     "sentences": sentences.open_collection,
+}
 
 EXAMPLES = 4
 """Ids kept to show three, and whether there are more."""
@@ -170,6 +171,8 @@ def _write_split(folder: Path, name: str, split: Split) -> tuple[dict[str, int],
         _check_text(f"{split.origin}: query {query_id!r}", text)
         lengths.add(text)
     write_jsonl(folder / f"queries.{name}.jsonl", _query_rows(split))
+    if any(any(lists.values()) for lists in split.negatives.values()):
+        write_jsonl(folder / f"negatives.{name}.jsonl", _negative_rows(split))
     pairs = relevant = 0
     with (
         atomic_path(folder / f"qrels.{name}.tsv") as temporary,
@@ -199,6 +202,11 @@ def _query_rows(split: Split) -> Iterator[dict[str, Any]]:
         if split.answers.get(query_id):
             row["answers"] = split.answers[query_id]
         yield row
+
+
+def _negative_rows(split: Split) -> Iterator[dict[str, Any]]:
+    for query_id in split.queries:
+        yield {"_id": query_id, **{name: lists.get(query_id, []) for name, lists in split.negatives.items()}}
 
 
 def _check_id(what: str, value: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from denseflow.dataset.collection_source import SourceCollection, Split, examples
 from denseflow.dataset.data_files import at_hand
+from denseflow.dataset.draw_questions import drawn_questions
 from denseflow.dataset.squad_json import Question, SquadReader
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256_text
@@ -36,14 +37,10 @@ def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCol
         name: reader.read(name, at_hand(file, work), work) for name, file in sorted(source["files"].items())
     }
     shares = share_out(source["splits"], articles, source.get("seed", 0))
-    most = source.get("max_questions") or {}
     yield SourceCollection(
         origin=f"squad {', '.join(sorted(source['files']))}",
         documents=lambda: iter(reader.documents.values()),
-        splits={
-            split: partial(_split, split, shares[split], articles, most.get(split), source.get("seed", 0))
-            for split in source["splits"]
-        },
+        splits={split: partial(_split, split, shares[split], articles, source) for split in source["splits"]},
         facts={
             "articles": {split: sum(map(len, share.values())) for split, share in shares.items()},
             "left_out": dict(sorted(reader.dropped.items())),
@@ -86,7 +83,7 @@ def _without(shares: Mapping[str, Mapping[str, list[str]]], split: str, part: Ma
     return [name for name in shares[split][part["file"]] if name not in elsewhere]
 
 
-def _split(name: str, share: Mapping[str, list[str]], articles: Articles, most: int | None, seed: int) -> Split:
+def _split(name: str, share: Mapping[str, list[str]], articles: Articles, source: Mapping[str, Any]) -> Split:
     found = [question for file, names in share.items() for key in names for question in articles[file][key]]
     questions = {question.id: question for question in found}
     if len(questions) < len(found):
@@ -96,9 +93,7 @@ def _split(name: str, share: Mapping[str, list[str]], articles: Articles, most: 
             f"source squad, split {name}: two questions have the id {twice!r} (files {', '.join(share)}); ids must be "
             "unique. Put the files into two splits, or correct the ids"
         )
-    if most is not None:
-        drawn = set(sorted(questions, key=lambda id_: sha256_text(f"{seed} {id_}"))[:most])
-        questions = {id_: question for id_, question in questions.items() if id_ in drawn}
+    questions = drawn_questions(questions, source, name)
     return Split(
         {id_: question.text for id_, question in questions.items()},
         {id_: {question.document: 1} for id_, question in questions.items()},

@@ -3,7 +3,8 @@
 ``dpr`` compares as DPR and Pyserini's evaluate_dpr_retrieval do (Karpukhin et al., 2020): text and answer in Unicode's
 form NFD are cut into words and signs, and the answer's, case aside, must follow each other in the text. ``korquad`` is
 for languages whose words carry endings: both are normalised as KorQuAD 1.0's official script does, and the answer must
-be part of the text, also inside a word. A title is no part of the text.
+be part of the text, also inside a word. ``regex`` takes each answer for a regular expression, as DPR does for
+CuratedTREC. A title is no part of the text.
 """
 
 import string
@@ -38,7 +39,19 @@ def korquad_form(text: str) -> str:
     return " ".join(text.lower().translate(_KORQUAD).split())
 
 
-FORMS: dict[str, Callable[[str], str]] = {"dpr": dpr_form, "korquad": korquad_form}
+def regex_form(text: str) -> str:
+    """A text in Unicode's form NFD, as DPR takes texts and expressions."""
+    return unicodedata.normalize("NFD", text)
+
+
+REGEX = "regex"
+FORMS: dict[str, Callable[[str], str]] = {"dpr": dpr_form, "korquad": korquad_form, REGEX: regex_form}
+
+
+def has_answer(text: str, answers: Iterable[str], match: str) -> bool:
+    """Whether a text contains one of the answers, by one of :data:`FORMS`."""
+    form = FORMS[match](text)
+    return any(_contains(match, form, answer) for answer in _forms(match, answers))
 
 
 class Answers:
@@ -94,13 +107,31 @@ class Answers:
                 text = FORMS[match](document.text)
                 for query, place in wanted[document.id]:
                     nearer = place <= min(depth, first[match].get(query, depth + 1))
-                    if nearer and any(answer in text for answer in self._answers(match, query)):
+                    if nearer and any(_contains(match, text, answer) for answer in _forms(match, self.by_query[query])):
                         first[match][query] = place
         return first
 
-    def _answers(self, match: str, query: str) -> list[str]:
-        forms = (_form(match, answer) for answer in self.by_query[query])
-        return [form for form in forms if form.strip()]  # of signs only, KorQuAD's normalisation leaves nothing
+
+def _forms(match: str, answers: Iterable[str]) -> list[str]:
+    forms = (_form(match, answer) for answer in answers)
+    return [form for form in forms if form.strip()]  # of signs only, KorQuAD's normalisation leaves nothing
+
+
+def _contains(match: str, text: str, answer: str) -> bool:
+    """Whether a text contains an answer, both in the form of ``match``."""
+    if match != REGEX:
+        return answer in text
+    expression = _expression(answer)
+    return expression is not None and expression.search(text) is not None
+
+
+@cache
+def _expression(answer: str) -> regex.Pattern | None:
+    """None where it is none, which finds nothing, as in DPR."""
+    try:
+        return regex.compile(answer, regex.IGNORECASE | regex.MULTILINE)
+    except regex.error:
+        return None
 
 
 @cache

@@ -5,7 +5,7 @@ from typing import Any
 import ir_measures
 from ir_measures.measures import Measure, ParamInfo, register, registry
 
-MATCHES = ("dpr", "korquad")
+MATCHES = ("dpr", "korquad", "regex")
 """How :mod:`denseflow.evaluate.answers` finds an answer in a passage; the first is meant where none is said."""
 
 

@@ -46,11 +46,12 @@ def mine(
     Args:
         dataset_manifest: The manifest of the data set.
         split: The split whose queries are trained on; of no meaning where passages are the queries.
-        options: ``sources`` (each ``{"type": "random", "count"}`` or ``{"type": "bm25" or "dense", "count",
-            "first_rank", "last_rank", ...}``, the latter two with ``margin`` and ``share`` or without), ``seed``,
+        options: ``sources`` (each ``{"type": "random", "count"}``, ``{"type": "given", "count", "kind", "first"}`` or
+            ``{"type": "bm25" or "dense", "count", "first_rank", "last_rank", ...}``, the latter two with ``margin`` and
+            ``share`` or without), ``seed``,
             ``min_level`` (the lowest level of a positive), ``max_positives`` and ``max_queries`` (both a number or
             None), and ``queries`` if these are ``passages`` (see :mod:`denseflow.negatives.passage_queries`).
-        runs: By the place in ``sources`` (from "0"), the run ``NAME.trec`` of each source that is not random, with
+        runs: By the place in ``sources`` (from "0"), the run ``NAME.trec`` of each source that has one, with
             its ``NAME.manifest.json`` beside it.
         folder: Where the files go.
         vectors: By the place in ``sources``, the manifests of the vectors of queries and passages that the positives
@@ -77,7 +78,7 @@ def mine(
         queries, qrels = _queries_and_qrels(data, split)
         audit.in_split = len(queries)
         passages = Passages(data / "corpus.jsonl")
-        sources = open_sources(options, passages, runs, vectors or {}, inputs)
+        sources = open_sources(options, passages, (data, split), runs, vectors or {}, inputs)
         names = [source_name(place, source.audit.options) for place, source in enumerate(sources)]
         whole = WholeAudit(passages, names)
         rows = _rows(queries, qrels, passages, sources, options, audit, whole)

@@ -6,6 +6,7 @@ from typing import Any
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256
 from denseflow.manifest import read_manifest
+from denseflow.negatives.given import GivenSource
 from denseflow.negatives.passages import Passages
 from denseflow.negatives.sources import RandomSource, RunSource, Source
 from denseflow.negatives.vector_scores import VectorScores
@@ -14,6 +15,7 @@ from denseflow.negatives.vector_scores import VectorScores
 def open_sources(
     options: dict[str, Any],
     passages: Passages,
+    dataset: tuple[Path, str],
     runs: dict[str, Path],
     vectors: dict[str, tuple[Path, Path]],
     inputs: dict[str, str],
@@ -23,6 +25,7 @@ def open_sources(
     Args:
         options: See :func:`denseflow.negatives.mine.mine`, as for ``runs`` and ``vectors``.
         passages: The collection.
+        dataset: Its folder, and the split.
         runs: The run of each source that has one.
         vectors: The vectors of each source that is a model.
         inputs: Gets the SHA-256 of what the sources read.
@@ -36,6 +39,10 @@ def open_sources(
         place, purpose = str(number), f"source {number}"
         if source["type"] == "random":
             sources.append(RandomSource(source, passages, seed=options["seed"], purpose=purpose))
+            continue
+        if source["type"] == "given":
+            file = dataset[0] / f"negatives.{dataset[1]}.jsonl"
+            sources.append(GivenSource(source, passages, file, seed=options["seed"], purpose=purpose))
             continue
         run = runs[place]
         run_manifest = run.with_suffix(".manifest.json")

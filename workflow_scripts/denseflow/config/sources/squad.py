@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from denseflow.config.data_file import DataFile
 from denseflow.config.section import Name, Section, SplitName, Text, option, required
+from denseflow.config.sources.question_limit import check_max_questions
 
 
 class SquadPart(Section):
@@ -65,9 +66,7 @@ class SquadSource(Section):
                     f"{count} of `splits` would take all that is left of {file!r}; give all but one the number of "
                     "`articles`"
                 )
-        for split, most in (self.max_questions or {}).items():
-            if split not in self.splits or most < 1:
-                raise ValueError(f"`max_questions.{split}` is {most}, expected one of `splits` and a number from 1 on")
+        check_max_questions(self.max_questions, self.splits)
         return self
 
     def split_names(self) -> list[str]:

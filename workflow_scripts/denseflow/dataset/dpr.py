@@ -1,0 +1,91 @@
+"""Questions in DPR's JSON, with the passages that each has as positives and as negatives."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from denseflow.collection import Document
+from denseflow.dataset.collection_source import EASY_NEGATIVES, HARD_NEGATIVES, SourceCollection, Split
+from denseflow.dataset.data_files import at_hand
+from denseflow.dataset.dpr_json import EASY, HARD, POSITIVE, DprQuestion, read_passages, read_questions
+from denseflow.dataset.draw_questions import drawn_questions
+from denseflow.errors import DenseflowError
+from denseflow.files import sha256_text
+
+NEGATIVES = {HARD: HARD_NEGATIVES, EASY: EASY_NEGATIVES}
+
+
+@contextmanager
+def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCollection]:
+    """The questions of ``source["splits"]``; the documents are all their passages, or those of a table.
+
+    A question without a positive passage is left out, as DPR does.
+
+    Args:
+        source: ``splits``: a file (see :func:`denseflow.dataset.data_files.at_hand`) each; ``passages``: one, or None;
+            ``ids``, ``positives``, ``titles``, ``seed`` and ``max_questions``.
+        work: A folder to download and unpack into.
+
+    Raises:
+        DenseflowError: A file is missing or has another form, or an id stands for two passages.
+    """
+    files = {split: at_hand(file, work) for split, file in source["splits"].items()}
+    table = None if source.get("passages") is None else at_hand(source["passages"], work)
+    titles, ids_by_text = source.get("titles", True), source.get("ids") == "text"
+    read = partial(read_questions, titles=titles, ids_by_text=ids_by_text)
+    facts: dict[str, Any] = {"questions_without_positive": {}}
+    yield SourceCollection(
+        origin=f"dpr {', '.join(file.name for file in files.values())}",
+        documents=partial(_contexts, files, read) if table is None else partial(read_passages, table, titles=titles),
+        splits={split: partial(_split, split, file, source, read, facts) for split, file in files.items()},
+        facts=facts,
+        packages=("ijson",),
+    )
+
+
+def _contexts(files: Mapping[str, Path], read: Any) -> Iterator[Document]:
+    """All passages of all questions, each once, in the order of the files' names."""
+    seen: dict[str, int] = {}  # a number for each text: DPR's own files have millions of passages
+    for split in sorted(files):
+        for question in read(files[split]):
+            for kind in (POSITIVE, HARD, EASY):
+                for passage in question.passages[kind]:
+                    content = int(sha256_text(f"{passage.title}\n{passage.text}")[:16], 16)
+                    if passage.id not in seen:
+                        seen[passage.id] = content
+                        yield passage
+                    elif seen[passage.id] != content:
+                        raise DenseflowError(
+                            f"{files[split]}, question {question.id!r}, {kind}: passage {passage.id!r} has another "
+                            "title or text than before; set `ids: text` in the source to go by these"
+                        )
+
+
+def _split(name: str, file: Path, source: Mapping[str, Any], read: Any, facts: dict[str, Any]) -> Split:
+    questions: dict[str, DprQuestion] = {}
+    without = 0
+    for question in read(file):
+        if not question.passages[POSITIVE]:
+            without += 1
+            continue
+        if question.id in questions:
+            raise DenseflowError(f"{file}: two questions have the id {question.id!r}; ids must be unique")
+        questions[question.id] = question
+    facts["questions_without_positive"][name] = without
+    questions = drawn_questions(questions, source, name)
+    taken = 1 if source.get("positives") == "first" else None
+    return Split(
+        {id_: question.text for id_, question in questions.items()},
+        {
+            id_: {passage.id: 1 for passage in question.passages[POSITIVE][:taken]}
+            for id_, question in questions.items()
+        },
+        f"dpr, split {name} ({file.name})",
+        {id_: question.answers for id_, question in questions.items()},
+        {
+            list_: {id_: [passage.id for passage in question.passages[kind]] for id_, question in questions.items()}
+            for kind, list_ in NEGATIVES.items()
+        },
+    )
