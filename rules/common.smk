@@ -27,6 +27,7 @@ from denseflow.workflow.reports import (
     crate_options,
     crates,
     expected_checks,
+    expected_inputs,
     expected_options,
     near_twins,
     near_twins_inputs,

@@ -75,7 +75,7 @@ rule report:
 # The page shows what each step took, which differs each time: it is in no manifest, and nothing is made from it.
 rule report_page:
     input:
-        report=R / "experiments/{experiment}/manifest.json",
+        report=lambda wildcards: graph.report(wildcards.experiment),
         tables=lambda wildcards: page_tables(graph, wildcards.experiment),
     output:
         report(
@@ -171,7 +171,7 @@ rule model_card:
 
 rule crate:
     input:
-        report=R / "experiments/{experiment}/manifest.json",
+        report=lambda wildcards: graph.report(wildcards.experiment),
     output:
         R / "experiments/{experiment}/ro-crate-metadata.json",
     log:
@@ -193,11 +193,12 @@ rule crate:
 
 rule expected:
     input:
-        report=R / "experiments/{experiment}/manifest.json",
+        tables=lambda wildcards: expected_inputs(graph, wildcards.experiment),
         # A score that is off fails this step, so that it waits for all that is to be kept.
         rest=ancient(
             [
                 *graph.tables(),
+                *similarity_tables(graph),
                 *model_cards(graph),
                 *crates(graph),
                 *pages(graph),

@@ -8,4 +8,4 @@ from denseflow.stage_log import stage_log
 
 with stage_log(snakemake.log[0]):
     expected = json.loads(snakemake.params.options)["expected"]
-    check_expected(Path(snakemake.input.report), expected, Path(snakemake.output.tsv))
+    check_expected([Path(table) for table in snakemake.input.tables], expected, Path(snakemake.output.tsv))

@@ -42,6 +42,39 @@ def test_sentences_are_scored_with_each_model_and_again_only_where_something_cha
     assert planned(workflow) == {"similarity_pairs": 1, "similarity": 2, "similarity_table": 1}
 
 
+def test_models_may_be_compared_on_sentences_alone(workflow):
+    """A table, a page, a crate, cards and the check of expected scores come out without any search."""
+    (workflow.folder / "pairs.csv").write_text(PAIRS)
+    experiment = {
+        "systems": {"before": {"model": "tiny"}, "after": {"model": "tuned"}},
+        "similarity": {"set": SET},
+        "report": {"bootstrap_resamples": 200},
+        "expected": [{"system": "before", "similarity": "set", "measure": "Pearson", "value": 0.0, "tolerance": 1.0}],
+    }
+    workflow.write("experiments/sentences", experiment)
+    chosen = ("--config", "experiments=[sentences]")
+    plan = workflow.planned("all", *chosen)
+    assert plan.keys() == {
+        *("similarity_pairs", "similarity", "similarity_table", "model_card", "crate", "report_page", "expected"),
+    }
+    workflow.make("all", *chosen)
+    folder = workflow.folder / "results/experiments/sentences"
+    assert "set\t\tbefore\tPearson\t0\t1\t" in (folder / "expected.tsv").read_text()
+    page = (folder / "report.html").read_text()
+    assert "Similarity of sentences" in page
+    assert 'id="queries"' not in page
+    assert "similarity.tsv" in (folder / "ro-crate-metadata.json").read_text()
+    card = next((workflow.folder / "results/train/tuned/seed0").glob("model-card.sentences.md")).read_text()
+    assert "set, 3 pairs of sentences:" in card
+    assert workflow.planned("all", *chosen) == {}
+
+    experiment["expected"][0]["value"] = 5.0
+    workflow.write("experiments/sentences", experiment)
+    done = workflow.run("all", *chosen)
+    assert done.returncode != 0
+    assert "before, Pearson on set: expected 5" in done.stdout + done.stderr
+
+
 def test_a_file_that_is_not_there_stops_before_anything_runs(workflow):
     experiment = {
         "evaluate_on": [{"dataset": "docs"}],

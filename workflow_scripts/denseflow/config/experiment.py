@@ -90,7 +90,9 @@ class Experiment(Section):
     """The systems to compare, which of them is "before", on which splits, by which measures."""
 
     description: str = option("", "A line for people")
-    evaluate_on: list[EvaluationSet] = required("The splits to search and score", min_length=1)
+    evaluate_on: list[EvaluationSet] = option(
+        [], "The splits to search and score; none where the systems are scored by `similarity` alone"
+    )
     systems: dict[Name, System] = required("The rows of the table, by the name they shall have in it", min_length=1)
     before: Name = option("before", "The system that the others are compared with")
     measures: list[Text] = option(
@@ -113,6 +115,23 @@ class Experiment(Section):
         for measure in measures:
             check_measure(measure)
         return measures
+
+    @model_validator(mode="after")
+    def _something_is_scored(self) -> Self:
+        if self.evaluate_on:
+            return self
+        if not self.similarity:
+            raise ValueError("give `evaluate_on`, the splits to search and score, or `similarity`, or both")
+        for name, system in self.systems.items():
+            if system.model is None or system.index is not None:
+                raise ValueError(
+                    f"`systems.{name}` is no model whose vectors are compared as they are, so that `similarity` cannot "
+                    "score it; leave it out, or give `evaluate_on`"
+                )
+        for key in ("measures", "depth"):
+            if key in self.model_fields_set:
+                raise ValueError(f"`{key}` is of searches, but there is no `evaluate_on`; leave it out")
+        return self
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:

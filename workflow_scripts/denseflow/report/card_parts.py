@@ -8,7 +8,13 @@ import yaml
 
 from denseflow.negatives.audit_text import audit_text
 from denseflow.report import words
-from denseflow.report.markdown import differences_table, escape, markdown_table, means_table
+from denseflow.report.markdown import (
+    differences_table,
+    escape,
+    markdown_table,
+    means_table,
+    short_differences_table,
+)
 from denseflow.report.rows import Row
 
 MOST_LOOKS = 30
@@ -62,6 +68,20 @@ def before_and_after(
     own = ", ".join(f"{mean['measure']} {words.score(float(mean['mean']))} ({_place(mean)})" for mean in means)
     parts.append(f"This seed alone: {escape(own)}.\n")
     parts.append("".join(f"- {escape(line)}\n" for line in words.caption(table, report["options"], [])))
+    return "\n".join(parts)
+
+
+def on_sentences(options: dict[str, Any], table: Sequence[Row]) -> str:
+    """The rows of this model and of the one before in the table of similarity, where nothing was searched."""
+    rows = [row for row in table if row.system in (options["before"], *options["systems"])]
+    if not any(row.system in options["systems"] for row in rows):
+        return f"Not compared itself in the experiment {escape(options['experiment'])}, where others need it.\n"
+    parts = []
+    for place, of_set in words.by_place(rows).items():
+        parts += [f"{escape(place.dataset)}, {of_set[0].queries:,} pairs of sentences:\n", means_table(of_set)]
+        if any(row.compared for row in of_set):
+            parts.append(short_differences_table(of_set))
+    parts.append("[low, high]: bootstrap intervals over pairs; p is corrected by Holm's method.\n")
     return "\n".join(parts)
 
 

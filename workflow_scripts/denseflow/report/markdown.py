@@ -113,6 +113,22 @@ def differences_table(rows: Sequence[Row]) -> str:
     return markdown_table(header, "llrrrrrrl", lines)
 
 
+def short_differences_table(rows: Sequence[Row]) -> str:
+    """The same without what is counted query by query."""
+    lines = [
+        (
+            escape(row.system),
+            escape(row.measure),
+            f"{words.signed(row.difference)} {words.interval(row.diff_low, row.diff_high, words.signed)}".rstrip(),
+            escape(words.p_value(row.p_holm).removeprefix("= ")),
+            f"**{row.verdict}**" if row.verdict == WORSE else row.verdict,
+        )
+        for row in rows
+        if row.compared
+    ]
+    return markdown_table(("system", "measure", "difference", "p (Holm)", "verdict"), "llrrl", lines)
+
+
 def _passages(passages: "Sequence[Passage]") -> str:
     return "<br>".join(f"{'✓ ' if passage.relevant else ''}{escape(passage.title)}" for passage in passages)
 

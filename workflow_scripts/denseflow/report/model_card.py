@@ -28,8 +28,8 @@ class CardInputs:
     Attributes:
         model: The trained model's.
         base: Of the model that it started from.
-        report: The experiment's, beside table.tsv.
-        evaluation: The experiment's, beside means.tsv.
+        report: The experiment's, beside table.tsv; beside similarity.tsv where nothing was searched.
+        evaluation: The experiment's, beside means.tsv, or None where nothing was searched.
         dataset: Of the collection that it was trained on, or None.
         negatives: Of its training file, beside audit.json, or None.
     """
@@ -37,7 +37,7 @@ class CardInputs:
     model: Path
     base: Path
     report: Path
-    evaluation: Path
+    evaluation: Path | None = None
     dataset: Path | None = None
     negatives: Path | None = None
 
@@ -63,16 +63,21 @@ def write_model_card(inputs: CardInputs, options: dict[str, Any], path: Path) ->
         "audit": {} if inputs.negatives is None else _json(inputs.negatives.with_name("audit.json")),
         "settings": _json(inputs.model.parent / "model" / "denseflow.json"),
     }
-    read_manifest(inputs.evaluation)
-    rows = list(read_rows(inputs.report.with_name("table.tsv")))
-    means = _own_means(inputs.evaluation.with_name("means.tsv"), options)
+    if inputs.evaluation is not None:
+        read_manifest(inputs.evaluation)
+        rows = list(read_rows(inputs.report.with_name("table.tsv")))
+        means = _own_means(inputs.evaluation.with_name("means.tsv"), options)
+        compared = card_parts.before_and_after(options, rows, means, facts["report"])
+    else:
+        means = []
+        compared = card_parts.on_sentences(options, list(read_rows(inputs.report.with_name("similarity.tsv"))))
     curve = _dev_curve(inputs.model.with_name(CURVES))
     parts = [
         card_parts.title(options, facts),
         "## How to load it\n",
         usage(options["kind"], facts["model"], facts["settings"]),
         "## Before and after\n",
-        card_parts.before_and_after(options, rows, means, facts["report"]),
+        compared,
         "## What it was trained on\n",
         card_parts.data(options, facts),
         "## How it was trained\n",

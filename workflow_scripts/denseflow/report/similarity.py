@@ -10,11 +10,10 @@ import pandas as pd
 
 from denseflow.files import sha256, write_text
 from denseflow.manifest import NAME, read_manifest, write_manifest
-from denseflow.report import words
 from denseflow.report.correlations import MEASURES, Correlations
 from denseflow.report.exports import as_tsv, table_frame
-from denseflow.report.markdown import escape, markdown_table, means_table
-from denseflow.report.rows import ALL, BEFORE, NAN, WORSE, Row, verdict
+from denseflow.report.markdown import escape, means_table, short_differences_table
+from denseflow.report.rows import ALL, BEFORE, NAN, Row, verdict
 from denseflow.report.statistics import holm
 
 PLACES = {"sts": "pairs", "paraphrases": "mining"}
@@ -84,7 +83,7 @@ def similarity_page(title: str, rows: Sequence[Row], options: dict[str, Any]) ->
     for (dataset, split), of_set in _by_set(rows).items():
         parts += [f"## {escape(dataset)}, {split}: {of_set[0].queries:,} pairs\n", means_table(of_set)]
         if any(row.compared for row in of_set):
-            parts += [f"What changed from {escape(options['before'])}:\n", _differences(of_set)]
+            parts += [f"What changed from {escape(options['before'])}:\n", short_differences_table(of_set)]
     lines = [
         "Vectors are compared by their cosine, as sentence-transformers and MTEB do. Seeds: means over them.",
         f"Spearman and Pearson: correlation with people's scores; [low, high]: {100 * options['confidence']:g} % "
@@ -95,21 +94,6 @@ def similarity_page(title: str, rows: Sequence[Row], options: dict[str, Any]) ->
         "divides by all such pairs, found or not.",
     ]
     return "\n".join([*parts, "## How to read it\n", "".join(f"- {escape(line)}\n" for line in lines)])
-
-
-def _differences(rows: Sequence[Row]) -> str:
-    lines = [
-        (
-            escape(row.system),
-            row.measure,
-            f"{words.signed(row.difference)} {words.interval(row.diff_low, row.diff_high, words.signed)}".rstrip(),
-            escape(words.p_value(row.p_holm).removeprefix("= ")),
-            f"**{row.verdict}**" if row.verdict == WORSE else row.verdict,
-        )
-        for row in rows
-        if row.compared
-    ]
-    return markdown_table(("system", "measure", "difference", "p (Holm)", "verdict"), "llrrl", lines)
 
 
 def _by_set(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:

@@ -30,7 +30,7 @@ def fuse(
 ) -> dict[str, Any]:
     """Write ``fused`` (TREC) and, last, its manifest ``<stem of fused>.manifest.json``.
 
-    How quick the fusing was, reading the runs left out, goes to ``<stem of fused>.speed.json``, which no manifest lists.
+    How quick the fusing was, without reading the runs, goes to ``<stem of fused>.speed.json``, which no manifest lists.
 
     Args:
         manifests: NAME.manifest.json beside each run NAME.trec, all of one split.

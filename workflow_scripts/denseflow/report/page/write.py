@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from denseflow.files import read_lines, write_text
-from denseflow.manifest import read_manifest
+from denseflow.manifest import NAME, read_manifest
 from denseflow.negatives.audit_text import source_name
 from denseflow.report import words
 from denseflow.report.commit import commit
@@ -18,7 +18,7 @@ from denseflow.report.page.machine import machine
 from denseflow.report.page.queries import query_data
 from denseflow.report.page.render import render
 from denseflow.report.page.steps import STAGES, Step, direct_links, layers, read_steps
-from denseflow.report.page.training import find_trainings, read_curves
+from denseflow.report.page.training import find_trainings, read_curves, read_kept
 from denseflow.report.page.usage import FORMULA
 from denseflow.report.rows import ALL, Row, over, read_rows
 
@@ -32,7 +32,8 @@ class Sources:
     """What a page is made from.
 
     Attributes:
-        report: The report's manifest, beside report.json and table.tsv.
+        report: The report's manifest, beside report.json and table.tsv; that of the table of similarity, beside
+            similarity.tsv, where nothing was searched.
         systems: The runs, as the report stage takes them.
         datasets: Each dataset's manifest.
         manifests: Of all steps that led to the report, its own included.
@@ -40,6 +41,7 @@ class Sources:
         results: The folder of all results.
         base: The folder of the Snakefile.
         description: The experiment's.
+        checkpoints: Tables of the scores of models that trainings kept along the way.
     """
 
     report: Path
@@ -50,6 +52,7 @@ class Sources:
     results: Path
     base: Path
     description: str = ""
+    checkpoints: Sequence[Path] = ()
 
 
 def write_page(sources: Sources, file: Path) -> None:
@@ -58,9 +61,8 @@ def write_page(sources: Sources, file: Path) -> None:
     Raises:
         DenseflowError: A file that the report's manifest lists is missing or altered, or a run or text is missing.
     """
-    read_manifest(sources.report)
-    report = json.loads(sources.report.with_name("report.json").read_text(encoding="utf-8"))
-    rows = list(read_rows(sources.report.with_name("table.tsv")))
+    report, rows = _report(sources.report)
+    similarity = _similarity(sources.report.parent)
     steps = read_steps([*sources.manifests, sources.report], sources.results)
     costs = find_costs(steps, sources.systems)
     drawn = _Charts()
@@ -71,14 +73,15 @@ def write_page(sources: Sources, file: Path) -> None:
         "rows": rows,
         "before": report["options"]["before"],
         "main_measure": rows[0].measure if rows else "",
-        **_sentences(rows, report["options"]["after"]),
+        **_sentences(rows or similarity, report["options"]["after"]),
         "notes": report["notes"],
         "places": words.by_place(rows),
         "means": _means(rows, drawn),
         "scale": forms.Differences(rows),
-        "similarity": _similarity(sources.report.parent),
+        "similarity": similarity,
         "trainings": find_trainings(steps),
         "curves": [(name, drawn.add(charts.curve_chart(of))) for name, of in read_curves(steps).items()],
+        "kept": read_kept(sources.checkpoints),
         "costs": costs,
         "cost_charts": _cost_charts(costs, rows, drawn),
         "cost_measure": {(row.dataset, row.split, row.system, row.measure): row for row in over(rows, ALL)},
@@ -98,6 +101,19 @@ def write_page(sources: Sources, file: Path) -> None:
         "forms": forms,
     }
     write_text(file, render("report.html", charts=drawn.specs, **content))
+
+
+def _report(manifest: Path) -> tuple[dict[str, Any], list[Row]]:
+    """What report.json holds, and the rows of the table; both empty where nothing was searched."""
+    facts = read_manifest(manifest)
+    if manifest.name != NAME:
+        return {
+            "options": {"before": facts["options"]["before"], "after": [], "compare": []},
+            "notes": [],
+            "places": [],
+        }, []
+    report = json.loads(manifest.with_name("report.json").read_text(encoding="utf-8"))
+    return report, list(read_rows(manifest.with_name("table.tsv")))
 
 
 def _sentences(rows: Sequence[Row], after: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
