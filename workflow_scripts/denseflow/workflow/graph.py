@@ -302,6 +302,7 @@ class Graph:
             if trained.data.dataset is not None:
                 mining = Mining.of(self, trained.data, variant)
                 yield self.dataset(trained.data.dataset)
+                yield from self.dataset_inputs(trained.data.dataset).values()
                 yield from mining.inputs()
                 models += mining.models()
                 if trained.data.teacher is not None:
@@ -311,13 +312,10 @@ class Graph:
                 yield from self._model_manifests(model, variant)
 
     def _source_state(self, source: ModelSource, model: str, key: str) -> dict[str, Any]:
-                yield from self.dataset_inputs(trained.data.dataset).values()
         """What may change of a model's source while its name stays the same."""
         state: dict[str, Any] = {}
         if source.path is not None:
             state["content"] = self._digests.of_tree(Path(source.path))
-        if source.adapter is not None and source.adapter.path is not None:
-            state["adapter"] = self._digests.of_tree(Path(source.adapter.path))
         if source.adapter is not None and source.adapter.path is not None:
             state["adapter"] = self._digests.of_tree(Path(source.adapter.path))
         if source.package is not None:
