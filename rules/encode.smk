@@ -33,7 +33,9 @@ rule encode_shard:
     params:
         options=lambda wildcards: graph.encode_options(wildcards.model),
         folder=str(R / "encode/{dataset}/{model}/{variant}"),
-        code=graph.code("encode_corpus", "encode"),
+        code=lambda wildcards: graph.model_code(
+            "encode_corpus", "encode", wildcards.model
+        ),
     script:
         "../workflow_scripts/encode_shard.py"
 
@@ -63,7 +65,9 @@ rule encode_corpus:
         runtime=lambda wildcards: graph.model_run(wildcards.model).runtime or 1440,
     params:
         options=lambda wildcards: graph.encode_options(wildcards.model),
-        code=graph.code("encode_corpus", "encode"),
+        code=lambda wildcards: graph.model_code(
+            "encode_corpus", "encode", wildcards.model
+        ),
     script:
         "../workflow_scripts/encode_corpus.py"
 
@@ -94,6 +98,8 @@ rule encode_queries:
     params:
         options=lambda wildcards: graph.encode_options(wildcards.model, queries=True),
         # How quick it was is told beside the vectors: another way to tell it is no reason to encode again.
-        code=graph.code("encode_queries", "encode", ("denseflow.search.speed",)),
+        code=lambda wildcards: graph.model_code(
+            "encode_queries", "encode", wildcards.model, ("denseflow.search.speed",)
+        ),
     script:
         "../workflow_scripts/encode_queries.py"

@@ -1,4 +1,4 @@
-# An exact search of whole vectors, or of their first N dimensions below dN/.
+# An exact search of whole vectors, of their first N dimensions below dN/, or of a sparse encoder's terms.
 rule search:
     input:
         queries=R / "encode/{dataset}/{model}/{variant}/queries.{split}.manifest.json",
@@ -21,7 +21,7 @@ rule search:
         mem_mb=grown(8000, of_dataset("mem_mb")),
         runtime=grown(60, of_dataset("runtime")),
     params:
-        code=graph.code("search", "search"),
+        code=lambda wildcards: graph.model_code("search", "search", wildcards.model),
     script:
         "../workflow_scripts/search.py"
 

@@ -15,7 +15,7 @@ rule pretrained:
     params:
         options=lambda wildcards: graph.pretrained_options(wildcards.model),
         revisions=str(R / "work/revisions/{model}.json"),
-        code=graph.code("pretrained", "train"),
+        code=lambda wildcards: graph.model_code("pretrained", "train", wildcards.model),
     script:
         "../workflow_scripts/pretrained.py"
 
@@ -86,13 +86,14 @@ rule score_checkpoints:
         dataset=R / "dataset/{dataset}/manifest.json",
         model=R / "train/{model}/seed{seed}/manifest.json",
     output:
-        table=R / "train/{model}/seed{seed}/checkpoints.{dataset}.{split}.tsv",
+        table=R / "train/{model}/seed{seed}/checkpoints{part}.{dataset}.{split}.tsv",
         manifest=R
-        / "train/{model}/seed{seed}/checkpoints.{dataset}.{split}.manifest.json",
+        / "train/{model}/seed{seed}/checkpoints{part}.{dataset}.{split}.manifest.json",
     log:
-        R / "logs/train/{model}.seed{seed}.checkpoints.{dataset}.{split}.log",
+        R / "logs/train/{model}.seed{seed}.checkpoints{part}.{dataset}.{split}.log",
     benchmark:
-        R / "benchmarks/train/{model}.seed{seed}.checkpoints.{dataset}.{split}.tsv"
+        R
+        / "benchmarks/train/{model}.seed{seed}.checkpoints{part}.{dataset}.{split}.tsv"
     conda:
         graph.environment("train")
     threads: lambda wildcards: graph.model_run(wildcards.model).threads or 8
@@ -101,7 +102,9 @@ rule score_checkpoints:
         mem_mb=grown(8000, of_model("mem_mb")),
         runtime=grown(1440, of_model("runtime")),
     params:
-        options=lambda wildcards: checkpoint_options(graph, wildcards.split),
+        options=lambda wildcards: checkpoint_options(
+            graph, wildcards.model, wildcards.split, wildcards.part
+        ),
         code=graph.code("score_checkpoints", "train"),
     script:
         "../workflow_scripts/score_checkpoints.py"

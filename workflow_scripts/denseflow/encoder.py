@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import SentenceTransformer, SparseEncoder
 from sentence_transformers.base.modules import Transformer
 from transformers import AutoConfig
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
@@ -33,6 +33,7 @@ from denseflow.contract import (
 from denseflow.errors import DenseflowError
 from denseflow.files import write_json
 from denseflow.sides import TASKS, Kind, find_module, modules_of
+from denseflow.splade import is_sparse_folder, make_ready
 
 __all__ = [
     "Contract",
@@ -55,6 +56,9 @@ EXTRA = "denseflow.json"
 def load_encoder(folder: Path, *, device: str = "cpu", trust_remote_code: bool | None = None) -> SentenceTransformer:
     """Load a sentence-transformers folder in float32, in evaluation mode.
 
+    A sparse encoder (:mod:`denseflow.splade`) is a ``SparseEncoder``, which has all of a ``SentenceTransformer`` that
+    is used of both, and goes by its name in types.
+
     Args:
         folder: A folder with modules.json, such as ``model/`` of the train stage.
         device: torch's name of a device.
@@ -72,14 +76,16 @@ def load_encoder(folder: Path, *, device: str = "cpu", trust_remote_code: bool |
     path = folder / EXTRA
     extra = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     trust = extra.get("trust_remote_code", False) if trust_remote_code is None else trust_remote_code
+    sparse = is_sparse_folder(folder)
     with explain_loading(folder):
-        model = SentenceTransformer(
+        loaded = (SparseEncoder if sparse else SentenceTransformer)(
             str(folder),
             device=device,
             local_files_only=True,
             trust_remote_code=trust,
-            model_kwargs=model_options(folder, trust_remote_code=trust),
+            model_kwargs={"dtype": torch.float32} if sparse else model_options(folder, trust_remote_code=trust),
         )
+    model = cast(SentenceTransformer, make_ready(loaded) if isinstance(loaded, SparseEncoder) else loaded)
     set_title_separator(model, extra.get("title_separator", TITLE_SEPARATOR))
     return model.eval()
 

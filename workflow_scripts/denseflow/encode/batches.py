@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.model import BaseModel
 from sentence_transformers.util import batch_to_device
 
 from denseflow.cpu.quick import quick_on_cpu
@@ -77,7 +78,6 @@ def encode_rows(
         float32, shape (texts, dimensions).
     """
     device = model.device
-    shared = batch_to_device(dict(common), device)
     if batch_tokens is None:
         batch_tokens = CPU_BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS
     vectors = np.empty((len(rows), dimensions(model)), dtype=np.float32)
@@ -91,16 +91,28 @@ def encode_rows(
             places.clear()
             outputs.clear()
 
+    for batch, output in encode_batches(model, rows, common, kind, precision, batch_tokens):
+        places += batch
+        outputs.append(output.float())
+        if device.type == "cpu" or len(places) >= _AT_ONCE:
+            fetch()
+    fetch()
+    return vectors
+
+
+def encode_batches(
+    model: BaseModel, rows: Sequence[Row], common: Mapping[str, Any], kind: Kind, precision: str, batch_tokens: int
+) -> Iterator[tuple[list[int], torch.Tensor]]:
+    """Yield the places of a batch's texts and what the encoder makes of them, shape (texts, dimensions), on its device.
+
+    Arguments are those of :func:`encode_rows`.
+    """
+    device = model.device
+    shared = batch_to_device(dict(common), device)
     with torch.inference_mode(), _computing(model, precision):
         for batch in make_batches([row_length(row) for row in rows], batch_tokens):
             features = pad_rows(model, [rows[place] for place in batch], kind)
-            output = embed(model, {**shared, **_to_device(features, device)}, kind)
-            places += batch
-            outputs.append(output.float())
-            if device.type == "cpu" or len(places) >= _AT_ONCE:
-                fetch()
-        fetch()
-    return vectors
+            yield batch, embed(model, {**shared, **_to_device(features, device)}, kind)
 
 
 def make_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
@@ -113,7 +125,7 @@ def make_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int
         start += size
 
 
-def _computing(model: SentenceTransformer, precision: str) -> AbstractContextManager[Any]:
+def _computing(model: BaseModel, precision: str) -> AbstractContextManager[Any]:
     if precision != "fp32":
         return torch.autocast(model.device.type, dtype=_HALF[precision])
     return nullcontext() if is_compiled(model) else quick_on_cpu(model.device)

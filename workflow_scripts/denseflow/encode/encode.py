@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from denseflow.collection import read_corpus, read_queries
 from denseflow.contract import passage_text
@@ -17,14 +18,19 @@ from denseflow.encode.corpus_shards import SHARD_SIZE, CorpusShards, remove_left
 from denseflow.encode.job import FLOAT32, Job
 from denseflow.encode.shards import write_vectors
 from denseflow.encode.shares import await_shares, share_of
+from denseflow.encode.sparse import encode_sparse_rows, encode_sparse_texts
 from denseflow.encoder import dimensions
 from denseflow.errors import DenseflowError
 from denseflow.files import atomic_path
 from denseflow.manifest import write_manifest
 from denseflow.progress import progress
+from denseflow.sparse_vectors import finite_rows, to_entries
 from denseflow.token_rows import Row, tokenize_rows
 
 LOG = logging.getLogger("denseflow")
+
+Encoded: TypeAlias = np.ndarray | csr_array
+"""Vectors of a batch or a shard, a row a text; those of a sparse encoder in SciPy's rows."""
 
 PACKAGES = ("numpy", "sentence-transformers", "tokenizers", "torch", "transformers")
 
@@ -41,9 +47,10 @@ def encode_corpus(
 ) -> dict[str, Any]:
     """Write corpus/00000.npy, corpus/00001.npy ..., corpus.ids and corpus.manifest.json.
 
-    The rows are in the order of corpus.jsonl, ``shard_size`` in a shard of shape (rows, dimensions). Shards that are
-    finished already, by a run that was killed or by :func:`encode_share`, are used as they are. Memory holds one
-    shard's vectors and two shards' tokens.
+    The rows are in the order of corpus.jsonl, ``shard_size`` in a shard of shape (rows, dimensions); a sparse encoder's
+    shard has its entries (:data:`denseflow.sparse_vectors.ENTRY`), and the manifest says how many ``nonzeros`` there
+    are. Shards that are finished already, by a run that was killed or by :func:`encode_share`, are used as they are.
+    Memory holds one shard's vectors and two shards' tokens.
 
     Args:
         model_manifest: Of the train stage; the encoder is in ``model/`` beside it.
@@ -82,6 +89,7 @@ def encode_corpus(
         dimensions=dimensions(job.model),
         **{fact: _all_of(fact, records) for fact in ("device", "precision")},
         storage=job.storage,
+        **({"nonzeros": sum(record["nonzeros"] for record in records)} if job.sparse else {}),
         **job.facts(),
     )
 
@@ -128,6 +136,8 @@ def encode_queries(
 ) -> dict[str, Any]:
     """Write queries.SPLIT.npy (float32, shape (queries, dimensions)), queries.SPLIT.ids, queries.SPLIT.manifest.json.
 
+    A sparse encoder's file has its entries, and its manifest ``nonzeros``, as for the passages.
+
     Arguments and errors are those of :func:`encode_corpus`; the rows are in the order of queries.SPLIT.jsonl. ``timed``
     is told how many queries were encoded in how many seconds, once the vectors are written.
     """
@@ -136,7 +146,7 @@ def encode_queries(
     queries = read_queries(dataset_manifest.parent / f"queries.{split}.jsonl")
     started = time.perf_counter()
     with progress("queries encoded", len(queries)) as advance:
-        vectors = encode_texts(
+        vectors: Encoded = (encode_sparse_texts if job.sparse else encode_texts)(
             *(job.model, list(queries.values()), "query"),
             precision=precision,
             batch_tokens=job.batch_tokens,
@@ -145,7 +155,7 @@ def encode_queries(
     seconds = time.perf_counter() - started
     _refuse_not_finite(vectors, list(queries), job)
     name = f"queries.{split}"
-    write_vectors(folder / f"{name}.npy", vectors)
+    write_vectors(folder / f"{name}.npy", _stored(vectors, list(queries), job, FLOAT32))
     timed(len(queries), seconds)
     _write_ids(folder / f"{name}.ids", queries)
     return write_manifest(
@@ -154,12 +164,13 @@ def encode_queries(
         [f"{name}.npy", f"{name}.ids"],
         packages=PACKAGES,
         name=f"{name}.manifest.json",
-        shards=[{"file": f"{name}.npy", "rows": len(vectors)}],
-        count=len(vectors),
+        shards=[{"file": f"{name}.npy", "rows": vectors.shape[0]}],
+        count=vectors.shape[0],
         dimensions=vectors.shape[1],
         device=job.model.device.type,
         precision=precision,
         split=split,
+        **_nonzeros(vectors),
         **job.facts(),
     )
 
@@ -191,15 +202,15 @@ def _encode_missing(job: Job, shards: CorpusShards, places: range) -> None:
     total, left = (sum(map(shards.rows, some)) for some in (places, missing))
     with progress("passages encoded", total, done=total - left) as advance:
         for shard in one_ahead(_tokenized(job, shards, missing)):
-            vectors = encode_rows(
+            vectors: Encoded = (encode_sparse_rows if job.sparse else encode_rows)(
                 *(job.model, shard.rows, shard.common, "passage"),
                 precision=precision,
                 batch_tokens=job.batch_tokens,
                 advance=advance,
             )
             _refuse_not_finite(vectors, shard.ids, job)
-            facts = {"device": job.model.device.type, "precision": precision}
-            shards.write(shard.place, _stored(vectors, shard.ids, job), facts)
+            facts = {"device": job.model.device.type, "precision": precision, **_nonzeros(vectors)}
+            shards.write(shard.place, _stored(vectors, shard.ids, job, job.storage), facts)
 
 
 def _tokenized(job: Job, shards: CorpusShards, places: Sequence[int]) -> Iterator[_Shard]:
@@ -218,9 +229,16 @@ def _all_of(fact: str, records: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(sorted({record[fact] for record in records}))
 
 
-def _stored(vectors: np.ndarray, ids: Sequence[str], job: Job) -> np.ndarray:
+def _nonzeros(vectors: Encoded) -> dict[str, Any]:
+    """How many entries of a sparse encoder's vectors are not 0, for records and manifests."""
+    return {} if isinstance(vectors, np.ndarray) else {"nonzeros": vectors.nnz}
+
+
+def _stored(vectors: Encoded, ids: Sequence[str], job: Job, storage: str) -> np.ndarray:
     """Vectors as they are kept."""
-    if job.storage == FLOAT32:
+    if not isinstance(vectors, np.ndarray):
+        return to_entries(vectors)
+    if storage == FLOAT32:
         return vectors
     limit = float(np.finfo(np.float16).max)
     large = np.abs(vectors).max(axis=1) > limit
@@ -232,8 +250,9 @@ def _stored(vectors: np.ndarray, ids: Sequence[str], job: Job) -> np.ndarray:
     return vectors.astype(np.float16)
 
 
-def _refuse_not_finite(vectors: np.ndarray, ids: Sequence[str], job: Job) -> None:
-    finite = np.isfinite(vectors).all(axis=1)
+def _refuse_not_finite(vectors: Encoded, ids: Sequence[str], job: Job) -> None:
+    dense = isinstance(vectors, np.ndarray)
+    finite: np.ndarray = np.isfinite(vectors).all(axis=1) if dense else finite_rows(vectors)
     if finite.all():
         return
     reason = "the weights are broken, as fp16 training can leave them. Train the model again with bf16 or fp32"

@@ -18,6 +18,7 @@ from denseflow.encoder import load_encoder, read_contract
 from denseflow.files import sha256, sha256_text
 from denseflow.manifest import read_manifest
 from denseflow.precision import usable_precision
+from denseflow.splade import is_sparse_folder
 
 LOG = logging.getLogger("denseflow")
 
@@ -83,6 +84,11 @@ class Job:
         set_threads(self.threads)
         make_deterministic()
         return load_encoder(self.model_manifest.parent / "model", device=device)
+
+    @cached_property
+    def sparse(self) -> bool:
+        """Whether the encoder is a sparse one."""
+        return is_sparse_folder(self.model_manifest.parent / "model")
 
     @property
     def contract(self) -> Contract:

@@ -6,19 +6,25 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_array
 from sentence_transformers import SentenceTransformer
 
 from denseflow.collection import Document, Qrels, read_corpus, read_qrels, read_queries
 from denseflow.contract import passage_text, read_contract
 from denseflow.encode.batches import encode_texts
+from denseflow.encode.sparse import encode_sparse_texts
 from denseflow.errors import DenseflowError
 from denseflow.evaluate.answers import Answers
 from denseflow.evaluate.measures import evaluate
 from denseflow.evaluate.names import looks_for_answers, parse_measure
 from denseflow.manifest import read_manifest
 from denseflow.progress import Advance
+from denseflow.run_file import Run
 from denseflow.search.flat import rank_vectors
+from denseflow.search.sparse import rank_sparse
+from denseflow.search.sparse_vectors import InMemory
 from denseflow.search.vectors import Vectors
+from denseflow.splade import is_sparse
 
 WHOLE_RANKING = 1000
 """How deep a measure without a cutoff looks, such as AP."""
@@ -72,7 +78,7 @@ class Retrieval:
         measures: Sequence[str],
         *,
         threads: int,
-        corpus: np.ndarray | None = None,
+        corpus: np.ndarray | csr_array | None = None,
         advance: Advance = lambda count: None,
     ) -> dict[str, float]:
         """The means of the measures over all judged queries, by name, unrounded.
@@ -87,32 +93,39 @@ class Retrieval:
         Raises:
             DenseflowError: A vector is not finite, or a measure is unknown.
         """
-        contract = read_contract(model)
         if corpus is None:
             corpus = self.encode_passages(model, advance)
-        queries = encode_texts(model, list(self.queries.values()), "query")
-        run = rank_vectors(
-            Vectors.in_memory(self.files["query"], queries, list(self.queries)),
-            Vectors.in_memory(self.files["passage"], corpus, [document.id for document in self.passages]),
-            depth=self.depth or _depth(measures),
-            similarity=contract.similarity,
-            threads=threads,
-        )
+        run = self._rank(model, corpus, self.depth or _depth(measures), threads)
         values: dict[str, list[float]] = {}
         for score in evaluate(self.qrels, run, measures, self._answers(measures)):
             values.setdefault(score.measure, []).append(score.value)
         return {measure: math.fsum(each) / len(each) for measure, each in values.items()}
+
+    def _rank(self, model: SentenceTransformer, corpus: np.ndarray | csr_array, depth: int, threads: int) -> Run:
+        texts, ids = list(self.queries.values()), [document.id for document in self.passages]
+        if not isinstance(corpus, np.ndarray):
+            queries = InMemory(self.files["query"], encode_sparse_texts(model, texts, "query"), list(self.queries))
+            return rank_sparse(queries, InMemory(self.files["passage"], corpus, ids), depth=depth, threads=threads)
+        return rank_vectors(
+            Vectors.in_memory(self.files["query"], encode_texts(model, texts, "query"), list(self.queries)),
+            Vectors.in_memory(self.files["passage"], corpus, ids),
+            depth=depth,
+            similarity=read_contract(model).similarity,
+            threads=threads,
+        )
 
     def _answers(self, measures: Sequence[str]) -> Answers | None:
         if not any(map(looks_for_answers, measures)):
             return None
         return Answers(self.files["query"], lambda: self.passages)
 
-    def encode_passages(self, model: SentenceTransformer, advance: Advance = lambda count: None) -> np.ndarray:
+    def encode_passages(
+        self, model: SentenceTransformer, advance: Advance = lambda count: None
+    ) -> np.ndarray | csr_array:
         """float32, shape (passages, dimensions)."""
         contract = read_contract(model)
         texts = [passage_text(document, contract) for document in self.passages]
-        return encode_texts(model, texts, "passage", advance=advance)
+        return (encode_sparse_texts if is_sparse(model) else encode_texts)(model, texts, "passage", advance=advance)
 
 
 def _judged_and_others(corpus: Path, qrels: Qrels, others: int, seed: int) -> list[Document]:

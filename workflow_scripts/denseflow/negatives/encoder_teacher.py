@@ -6,7 +6,7 @@ from typing import Any
 from denseflow.manifest import read_manifest
 from denseflow.negatives.teacher import training_pairs, write_teacher_scores
 from denseflow.negatives.training_file import read_training_file
-from denseflow.negatives.vector_scores import VectorScores
+from denseflow.negatives.vector_scores import open_scores
 from denseflow.progress import counted
 
 
@@ -29,7 +29,7 @@ def score_with_vectors(
     """
     read_manifest(negatives_manifest)
     training_set = read_training_file(negatives_manifest.with_name("train.jsonl"))
-    scores = VectorScores(queries_manifest, corpus_manifest)
+    scores = open_scores(queries_manifest, corpus_manifest)
     pairs = counted(training_pairs(training_set), "queries scored by the teacher", len(training_set.examples))
     return write_teacher_scores(
         folder,

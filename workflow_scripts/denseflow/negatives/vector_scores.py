@@ -8,7 +8,18 @@ import numpy as np
 from denseflow.errors import DenseflowError
 from denseflow.id_rows import IdRows
 from denseflow.search.exact import exact_scores
+from denseflow.search.sparse_vectors import SparseVectors, holds_sparse_vectors, read_sparse_vectors
 from denseflow.search.vectors import Vectors, read_vectors, refuse_mismatch, refuse_not_finite
+
+
+def open_scores(queries_manifest: Path, corpus_manifest: Path) -> "VectorScores | SparseScores":
+    """The scores of an encoder's vectors, dense or sparse.
+
+    Raises:
+        DenseflowError: A file is missing or altered, or the two are not of one model and data set.
+    """
+    sparse = holds_sparse_vectors(corpus_manifest)
+    return (SparseScores if sparse else VectorScores)(queries_manifest, corpus_manifest)
 
 
 class VectorScores:
@@ -49,11 +60,43 @@ class VectorScores:
         return scores
 
 
-def _rows(vectors: Vectors) -> IdRows:
+class SparseScores:
+    """The same for a sparse encoder's vectors."""
+
+    def __init__(self, queries_manifest: Path, corpus_manifest: Path) -> None:
+        """Open the vectors of a split's queries and of the collection's passages.
+
+        Raises:
+            DenseflowError: A file is missing or altered, or the two are not of one model and data set.
+        """
+        self._queries, self._corpus = read_sparse_vectors(queries_manifest), read_sparse_vectors(corpus_manifest)
+        refuse_mismatch(self._queries, self._corpus)
+        self._query_vectors = self._queries.whole().astype(np.float64)
+        self._query_rows = _rows(self._queries)
+        self._corpus_rows = _rows(self._corpus)
+
+    def __call__(self, query_id: str, document_ids: Sequence[str]) -> np.ndarray:
+        """The scores of passages for a query, 0 where no term is shared.
+
+        Returns:
+            float32, shape (passages,).
+
+        Raises:
+            DenseflowError: One has no vector, or one that is not finite.
+        """
+        row = _row(self._queries, self._query_rows, query_id)
+        query = self._query_vectors[row : row + 1].toarray()[0]
+        rows = [_row(self._corpus, self._corpus_rows, document_id) for document_id in document_ids]
+        # Terms that the query lacks add 0, which changes no sum: the bits are those of the search.
+        passages = self._corpus.take(np.array(rows, dtype=np.int64)).astype(np.float64)
+        return (passages @ query).astype(np.float32)
+
+
+def _rows(vectors: Vectors | SparseVectors) -> IdRows:
     return IdRows(vectors.ids, lambda: vectors.ids)
 
 
-def _row(vectors: Vectors, rows: IdRows, name: str) -> int:
+def _row(vectors: Vectors | SparseVectors, rows: IdRows, name: str) -> int:
     row = rows.get(name)
     if row is None or vectors.ids[row] != name:
         raise DenseflowError(f"{vectors.path}: no vector of {name!r}; run the workflow to encode this data set again")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,7 +20,10 @@ from denseflow.search.ids import Ids
 SHARDS = "shards"
 """The manifest's key: a list of {"file": name beside the manifest, "rows": how many}."""
 
-_SUFFIX = ".manifest.json"
+NONZEROS = "nonzeros"
+"""The manifest's key of a sparse encoder's vectors: how many entries are not 0."""
+
+SUFFIX = ".manifest.json"
 _OPEN = 64
 """Shards that are mapped at once; systems allow a thousand open files."""
 
@@ -156,11 +159,15 @@ def read_vectors(manifest: Path) -> Vectors:
             an id is repeated or has a space in it.
     """
     facts = read_manifest(manifest, check=False)
-    stem = manifest.name.removesuffix(_SUFFIX)
+    if NONZEROS in facts:
+        raise DenseflowError(
+            f"{manifest}: a sparse encoder's vectors, which this step cannot read; name a model with dense ones there"
+        )
+    stem = manifest.name.removesuffix(SUFFIX)
     ids_file = manifest.with_name(f"{stem}.ids")
     shards, dimensions = facts[SHARDS], facts["dimensions"]
     rows = [shard["rows"] for shard in shards]
-    _refuse_altered(ids_file, facts["files"])
+    refuse_altered(ids_file, facts["files"])
     ids = Ids(ids_file, sum(rows))
     checked: set[int] = set()
 
@@ -168,7 +175,7 @@ def read_vectors(manifest: Path) -> Vectors:
     def load(place: int) -> np.ndarray:
         path = manifest.with_name(stem).parent / shards[place]["file"]
         if place not in checked:
-            _refuse_altered(path, facts["files"], shards[place]["file"])
+            refuse_altered(path, facts["files"], shards[place]["file"])
             checked.add(place)
         return _map(path, (rows[place], dimensions))
 
@@ -190,7 +197,17 @@ def refuse_not_finite(vectors: Vectors, block: np.ndarray, start: int) -> None:
         )
 
 
-def refuse_mismatch(queries: Vectors, corpus: Vectors) -> None:
+class Collected(Protocol):
+    """What is asked of vectors, dense or sparse, before they are compared."""
+
+    path: Path
+    manifest: dict[str, Any]
+    dimensions: int
+
+    def __len__(self) -> int: ...
+
+
+def refuse_mismatch(queries: Collected, corpus: Collected) -> None:
     """Refuse queries and passages whose vectors cannot be compared.
 
     Raises:
@@ -211,7 +228,17 @@ def refuse_mismatch(queries: Vectors, corpus: Vectors) -> None:
             )
 
 
-def _refuse_altered(path: Path, files: dict[str, Any], name: str | None = None) -> None:
+def refuse_altered(path: Path, files: dict[str, Any], name: str | None = None) -> None:
+    """Refuse a file that is not what its manifest says.
+
+    Args:
+        path: The file.
+        files: The manifest's.
+        name: Its name in the manifest; that of the path where it is None.
+
+    Raises:
+        DenseflowError: It is missing, or has another sha256.
+    """
     expected = files[name or path.name]["sha256"]
     if not path.is_file():
         raise DenseflowError(f"{path}: missing, but listed in its manifest; run the workflow to make it again")

@@ -7,8 +7,8 @@ from typing import Any
 from denseflow.attention import check_attention, set_attention
 from denseflow.device import choose_device, set_threads
 from denseflow.manifest import read_manifest
+from denseflow.negatives.passage_set import open_training_file
 from denseflow.negatives.teacher import read_teacher_scores, scored_share
-from denseflow.negatives.training_file import read_training_file
 from denseflow.precision import usable_precision
 from denseflow.train.arguments import count_steps, training_arguments
 from denseflow.train.batches import Batches
@@ -81,7 +81,7 @@ def train(
     inputs = digests(
         base=base_manifest, training_file=training_file, evaluation=evaluation, teacher_scores=teacher_scores
     )
-    training_set = read_training_file(training_file)
+    training_set = open_training_file(training_file, inputs["training_file"])
     teacher = None if teacher_scores is None else read_teacher_scores(teacher_scores)
     encoder = encoder_to_train(base_manifest.parent / MODEL, recipe, contract, seed=seed, device=device)
     model, whole_contract = encoder.model, encoder.contract.as_dict()
@@ -119,7 +119,7 @@ def train(
             draws,
             plan,
             Batches(model, training_set, seed=seed, micro_batch=where.micro_batch, teacher_scores=teacher),
-            make_loss(recipe, encoder.contract.similarity, normalized=encoder.contract.normalize),
+            make_loss(recipe, encoder.contract.similarity, normalized=encoder.contract.normalize, steps=steps),
             keeping,
             [CollapseGuard(), *trackers, *(callback for callback in (scoring, kept) if callback is not None)],
             processes,

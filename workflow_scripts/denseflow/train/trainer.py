@@ -15,6 +15,7 @@ from denseflow.train.batches import Batches
 from denseflow.train.collapse import space_measures
 from denseflow.train.examples import Draws
 from denseflow.train.grad_cache import Features, GradCache, encode_piece
+from denseflow.train.losses.flops import Flops
 from denseflow.train.losses.targets import Loss, Targets
 from denseflow.train.plans import BatchPlan
 from denseflow.train.processes import ALONE, Processes
@@ -71,12 +72,14 @@ class RetrieverTrainer(ResumableTrainer):
         """Add ``weight`` times the gradient of a batch's loss to the parameters; returns the loss."""
         targets: Targets = inputs["targets"]
         self.window.count(sum(targets.drawn.shape))
+        loss = self.loss.at(self.state.global_step) if isinstance(self.loss, Flops) else self.loss
+        ranking = loss.loss if isinstance(loss, Flops) else loss
 
         def batch_loss(queries: Tensor, passages: Tensor) -> Tensor:
             with torch.no_grad():
-                self.window.measure(self.loss.measures(queries, passages, targets))
-                self.window.measure(space_measures(self.loss, queries, passages, targets))
-            return self.loss(queries, passages, targets)
+                self.window.measure(loss.measures(queries, passages, targets))
+                self.window.measure(space_measures(ranking, queries, passages, targets))
+            return loss(queries, passages, targets)
 
         return self.grad_cache.step([inputs["queries"], inputs["passages"]], batch_loss, weight=weight)
 

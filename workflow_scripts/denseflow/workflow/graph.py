@@ -12,6 +12,7 @@ from denseflow.config.model import ModelSource, Run
 from denseflow.config.negatives import Bm25Negatives
 from denseflow.config.registry import Registry
 from denseflow.config.sources.beir import BeirSource
+from denseflow.config.sources.hugging_face import HuggingFaceSource
 from denseflow.config.sources.sentences import SentencesSource
 from denseflow.errors import DenseflowError
 from denseflow.workflow.canonical import canonical
@@ -25,6 +26,11 @@ from denseflow.workflow.similarity import similarity_manifests
 
 PRETRAINED = "pretrained"
 DEV_EVALUATION = "denseflow.train.dev_evaluation"
+SPARSE = (
+    *("denseflow.sparse_vectors", "denseflow.encode.sparse", "denseflow.search.sparse"),
+    *("denseflow.search.sparse_vectors", "denseflow.train.losses.flops", "denseflow.train.sparse_encoder.pretrained"),
+)
+"""What only sparse encoders use."""
 TRAIN_ENCODER, TRAIN_CROSS_ENCODER = "denseflow.train.train", "denseflow.train.cross_encoder.train"
 BEIR_FILES = ("corpus.jsonl*", "queries.jsonl*", "qrels/*.tsv*")
 
@@ -60,6 +66,11 @@ class Graph:
         scripts, environments = self._base / "workflow_scripts", self._base / "envs"
         return fingerprint(scripts / f"{script}.py", environments / f"{stage}.yaml", unused)
 
+    def model_code(self, script: str, stage: str, model: str, unused: tuple[str, ...] = ()) -> str:
+        """The same of a script that works with a model, without the modules that only another kind of model uses."""
+        sparse = self.registry.models[model].kind == "sparse_encoder"
+        return self.code(script, stage, unused if sparse else (*unused, *SPARSE))
+
     def environment(self, stage: str) -> str:
         """The conda environment file of a stage, as seen from the rule files: one for GPUs where that is set and there.
 
@@ -76,8 +87,9 @@ class Graph:
         """
         model = self.registry.models[name]
         assert model.trained is not None
-        unused = {"encoder": (TRAIN_CROSS_ENCODER,), "cross_encoder": (TRAIN_ENCODER,)}[model.kind]
-        return self.code("train", "train", unused if model.trained.recipe.evaluate else (*unused, DEV_EVALUATION))
+        unused: tuple[str, ...] = (TRAIN_ENCODER if model.kind == "cross_encoder" else TRAIN_CROSS_ENCODER,)
+        unused = unused if model.trained.recipe.evaluate else (*unused, DEV_EVALUATION)
+        return self.model_code("train", "train", name, unused)
 
     def dataset_options(self, name: str) -> str:
         """What defines a collection: its source and, for a local one, the content of its files."""
@@ -85,6 +97,8 @@ class Graph:
         options: dict = {"source": source}
         if isinstance(source, BeirSource) and source.path is not None:
             options["content"] = self._digests.of_tree(Path(source.path), BEIR_FILES)
+        if isinstance(source, HuggingFaceSource) and source.path is not None:
+            options["content"] = self._digests.of_tree(Path(source.path))
         unchecked = {
             key: Path(file.path) for key, file in data_files(source, "source") if file.path and file.sha256 is None
         }
@@ -102,7 +116,7 @@ class Graph:
         model = self.registry.models[name]
         assert model.pretrained is not None
         options: dict = {"source": model.pretrained, "contract": model.contract}
-        if model.kind == "cross_encoder":
+        if model.kind != "encoder":
             options["kind"] = model.kind
         options |= self._source_state(model.pretrained, name, "pretrained")
         if model.pretrained.passage is not None:
@@ -114,7 +128,7 @@ class Graph:
         model = self.registry.models[name]
         assert model.trained is not None
         options: dict = {"recipe": model.trained.recipe, "contract": model.contract}
-        if model.kind == "cross_encoder":
+        if model.kind != "encoder":
             options["kind"] = model.kind
         if model.trained.data.file is not None:
             options["content"] = self._digests.of(Path(model.trained.data.file))
@@ -263,8 +277,15 @@ class Graph:
         return [*datasets, *runs]
 
     def tables(self) -> list[Path]:
-        """The tables of all chosen experiments."""
-        return [self.results / "experiments" / name / "table.tsv" for name in self.registry.experiments]
+        """The tables of all chosen experiments that search."""
+        experiments = self.registry.experiments.items()
+        return [self.results / "experiments" / name / "table.tsv" for name, one in experiments if one.evaluate_on]
+
+    def report(self, experiment: str) -> Path:
+        """The manifest of an experiment's table; that of its table of similarity where it has no other."""
+        searched = self.registry.experiments[experiment].evaluate_on
+        name = "manifest.json" if searched else "similarity.manifest.json"
+        return self.results / "experiments" / experiment / name
 
     def damaged(self) -> dict[Path, list[Path]]:
         """Results of the chosen experiments that were deleted or altered after they were made, by their manifest."""
@@ -275,8 +296,9 @@ class Graph:
 
     def manifests(self, experiment: str) -> Iterator[Path]:
         """The manifests of all steps that an experiment's table comes from; some more than once."""
-        for stage in ("evaluate", "experiments"):
-            yield self.results / stage / experiment / "manifest.json"
+        if self.registry.experiments[experiment].evaluate_on:
+            yield self.results / "evaluate" / experiment / "manifest.json"
+        yield self.report(experiment)
         yield from near_twins(self, experiment)
         yield from similarity_manifests(self, experiment)
         for ranked in self.ranked_systems(experiment):
@@ -286,13 +308,14 @@ class Graph:
             system = self.registry.experiments[experiment].systems[ranked.system]
             if system.model is not None:
                 yield from self.encoded(ranked.dataset, system.model, ranked.variant, ranked.split)
-                yield from self._model_manifests(system.model, ranked.variant)
+                yield from self.model_manifests(system.model, ranked.variant)
             elif system.rerank is not None:
-                yield from self._model_manifests(system.rerank.model, ranked.variant)
+                yield from self.model_manifests(system.rerank.model, ranked.variant)
             elif system.fusion is not None:
                 yield from fusion_manifests(self, experiment, ranked)
 
-    def _model_manifests(self, name: str, variant: str) -> Iterator[Path]:
+    def model_manifests(self, name: str, variant: str) -> Iterator[Path]:
+        """The manifests of a model and of all that it was made from; some more than once."""
         yield self.model(name, variant)
         trained = self.registry.models[name].trained
         if trained is not None:
@@ -309,7 +332,7 @@ class Graph:
                     yield from mining.teacher_inputs(trained.data.teacher, variant).values()
                     models.append(trained.data.teacher)
             for model in dict.fromkeys(models):
-                yield from self._model_manifests(model, variant)
+                yield from self.model_manifests(model, variant)
 
     def _source_state(self, source: ModelSource, model: str, key: str) -> dict[str, Any]:
         """What may change of a model's source while its name stays the same."""
