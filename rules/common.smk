@@ -154,3 +154,4 @@ wildcard_constraints:
     seed=r"\d+",
     variant=r"pretrained|seed\d+",
     depth=r"\d+",
+    part=r"|-of\d+",

@@ -18,6 +18,7 @@ with stage_log(snakemake.log[0]):
             results=Path(options["results"]),
             base=Path(snakemake.scriptdir).parent,
             description=options.get("description", ""),
+            checkpoints=[Path(table) for table in options.get("checkpoints", [])],
         ),
         Path(snakemake.output[0]),
     )

@@ -18,6 +18,7 @@ with stage_log(snakemake.log[0]):
         split=options["split"],
         measures=options["measures"],
         depth=options["depth"],
+        passages=options.get("passages"),
         granted_gpus=snakemake.resources.gpu,
         threads=snakemake.threads,
     )

@@ -20,6 +20,16 @@ class EvaluationSet(Section):
     split: SplitName = option("test", "One of its splits")
 
 
+class KeptModelScores(Section):
+    """A dataset's split on which the models that the trainings kept along the way are scored."""
+
+    dataset: Name = required("A name from config/datasets")
+    split: SplitName = option("dev", "One of its splits; a step that is chosen on `test` has learnt from test")
+    passages: int | None = option(
+        None, "Search only the judged passages and as many others, drawn; all where it is left out", ge=0
+    )
+
+
 class Bm25(Section):
     """BM25 by Anserini."""
 
@@ -105,6 +115,9 @@ class Experiment(Section):
     depth: int = option(1000, "Documents a query in a run", ge=1)
     seeds: list[int] = option([0], "The trained models are trained once with each", min_length=1)
     report: Report = option(Report(), "How the table is made")
+    checkpoints: list[KeptModelScores] = option(
+        [], "Splits on which the models kept along the way (`keep_models`) are scored, for the report", neutral=[]
+    )
     expected: list[Expected] = option(
         [], "Scores that the workflow must give, or it fails after everything is written", neutral=[]
     )

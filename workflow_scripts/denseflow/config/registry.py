@@ -10,6 +10,7 @@ from denseflow.config.data_file import data_files
 from denseflow.config.dataset import Dataset
 from denseflow.config.experiment import Experiment
 from denseflow.config.fusion import Tune
+from denseflow.config.kept_models import check_kept_models
 from denseflow.config.kinds import PAIR_LOSSES, check_base, check_systems
 from denseflow.config.load import check, read_yaml
 from denseflow.config.model import Model, Trained
@@ -90,7 +91,10 @@ class Registry:
                     self._check_analyzer(on.dataset, system.bm25.analyzer, f"{where}.bm25.analyzer'")
             elif system.fusion is not None and system.fusion.tune is not None:
                 self._check_tuning(experiment, system.fusion.tune, f"{where}.fusion.tune")
+        for number, scores in enumerate(experiment.checkpoints):
+            self._add_split(scores.dataset, scores.split, f"{file}: key 'checkpoints[{number}]'")
         check_systems(experiment, self.models, file)
+        check_kept_models(experiment, self.models, file)
         check_answers(experiment, self.datasets, file)
         self._check_similarity(experiment, file)
 

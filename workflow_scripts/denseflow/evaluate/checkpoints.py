@@ -26,13 +26,14 @@ def score_checkpoints(
     split: str,
     measures: Sequence[str],
     depth: int,
+    passages: int | None = None,
     granted_gpus: int,
     threads: int,
 ) -> dict[str, Any]:
     """Write ``table``, a line a model: ``step``, ``model`` (its folder) and each measure; and its manifest, last.
 
     The models come by their steps, 500 before 1000, and the training's result after them. Each is read from its own
-    folder, contract included, searches all passages of the collection, and is scored as by the stages encode, search
+    folder, contract included, searches the passages of the collection, and is scored as by the stages encode, search
     and evaluate.
 
     Args:
@@ -42,6 +43,7 @@ def score_checkpoints(
         split: Whose queries are searched.
         measures: Names as ir_measures writes them.
         depth: Documents a query.
+        passages: How many are searched beside those that are judged; None: all.
         granted_gpus: 0 computes on the CPU.
         threads: CPU threads.
 
@@ -50,7 +52,7 @@ def score_checkpoints(
     """
     facts = read_manifest(model_manifest)
     models = _models(facts, model_manifest)
-    retrieval = Retrieval(dataset_manifest, split, depth=depth)
+    retrieval = Retrieval(dataset_manifest, split, depth=depth, passages=passages)
     device = choose_device(granted_gpus)
     set_threads(threads)
     make_deterministic()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from denseflow.workflow.canonical import canonical
+from denseflow.workflow.checkpoints import shown_checkpoints
 from denseflow.workflow.reports import configuration_files
 from denseflow.workflow.searches import index_tables
 from denseflow.workflow.similarity import similarity_tables
@@ -21,7 +22,7 @@ def pages(graph: "Graph") -> list[Path]:
 def page_tables(graph: "Graph", experiment: str) -> list[Path]:
     """The tables that a page shows beside its report's own, where the experiment has them."""
     tables = [*similarity_tables(graph), *index_tables(graph)]
-    return [table for table in tables if table.parent.name == experiment]
+    return [*(table for table in tables if table.parent.name == experiment), *shown_checkpoints(graph, experiment)]
 
 
 def page_options(graph: "Graph", experiment: str) -> str:
@@ -35,6 +36,7 @@ def page_options(graph: "Graph", experiment: str) -> str:
             "manifests": [str(path) for path in manifests],
             "configuration": [str(path) for path in configuration_files(graph, experiment)],
             "description": graph.registry.experiments[experiment].description or None,
+            "checkpoints": [str(table) for table in shown_checkpoints(graph, experiment)] or None,
             "results": str(graph.results),
         }
     )

@@ -1,6 +1,7 @@
 """What the page says of trainings: their curves and their figures."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from denseflow.files import read_lines
@@ -32,6 +33,18 @@ class Training(NamedTuple):
     step: Step
 
 
+class KeptScores(NamedTuple):
+    """The scores of the models that a training kept along the way."""
+
+    training: str
+    place: str
+    """The dataset and its split."""
+    columns: list[tuple[str, str]]
+    """Heading and kind of each column."""
+    rows: list[tuple[int, str, list[float]]]
+    """Step, the model's folder, and its scores."""
+
+
 def find_trainings(steps: Sequence[Step]) -> list[Training]:
     """The trained models among what the experiment needs."""
     return [Training(step.name, dict(step.facts), step) for step in _trained(steps)]
@@ -61,6 +74,26 @@ def read_curves(steps: Sequence[Step]) -> dict[str, list[Curve]]:
     order |= {name: order["loss"] for name in curves if name.startswith(SIMILARITIES)}
     names = sorted(curves, key=lambda name: (not name.startswith("dev/"), order.get(name, len(order)), name))
     return {name: curves[name] for name in names}
+
+
+def read_kept(tables: Sequence[Path]) -> list[KeptScores]:
+    """The scores in tables as :func:`denseflow.evaluate.checkpoints.score_checkpoints` writes them."""
+    found = []
+    for table in tables:
+        (_, header), *lines = read_lines(table)
+        rows = [line.split("\t") for _, line in lines]
+        searched, dataset, split = table.stem.split(".", 1)[0], *table.stem.split(".", 1)[1].rsplit(".", 1)
+        others = searched.partition("-of")[2]
+        place = f"{dataset}, {split}" + (f" (the judged passages and {others} others)" if others else "")
+        found.append(
+            KeptScores(
+                f"{table.parents[1].name}, {table.parent.name}",
+                place,
+                [("step", "number"), *((measure, "number") for measure in header.split("\t")[2:])],
+                [(int(step), model, [float(score) for score in scores]) for step, model, *scores in rows],
+            )
+        )
+    return found
 
 
 def _trained(steps: Sequence[Step]) -> Iterator[Step]:
