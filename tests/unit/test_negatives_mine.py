@@ -26,10 +26,12 @@ RANDOM = {"type": "random", "count": 5}
 BM25 = {"type": "bm25", "count": 4, "first_rank": 1, "last_rank": 20, "k1": 0.9, "b": 0.4}
 
 
-def make_dataset(folder, *, documents=DOCUMENTS, queries=QUERIES, qrels=QRELS):
+def make_dataset(folder, *, documents=DOCUMENTS, queries=QUERIES, qrels=QRELS, answers=None):
     rows = ({"_id": id_, "title": title, "text": text} for id_, title, text in documents)
     write_jsonl(folder / "corpus.jsonl", rows)
-    write_jsonl(folder / "queries.train.jsonl", ({"_id": id_, "text": text} for id_, text in queries))
+    found = answers or {}
+    rows = ({"_id": id_, "text": text, "answers": found.get(id_, [])} for id_, text in queries)
+    write_jsonl(folder / "queries.train.jsonl", rows)
     lines = [f"{query}\t{id_}\t{level}" for query, judged in qrels.items() for id_, level in judged.items()]
     write_text(folder / "qrels.train.tsv", "\n".join(["query-id\tcorpus-id\tscore", *lines]) + "\n")
     write_manifest(folder, "dataset", ["corpus.jsonl", "queries.train.jsonl", "qrels.train.tsv"])
@@ -77,6 +79,18 @@ def test_a_known_relevant_passage_is_never_a_negative(work):
 def test_documents_judged_not_relevant_may_be_negatives(work):
     found, _ = work(BM25, rankings={"q1": ["d2", "d0", "d1"]})
     assert found["q1"] == ["d2"]
+
+
+def test_a_passage_that_contains_an_answer_is_no_negative_where_that_is_asked_for(work):
+    bm25 = BM25 | {"count": 20}
+    answers = {"q1": ["Text 7", "text 9"], "q2": []}
+    found, _ = work(bm25, rankings=ALL, dataset={"answers": answers})
+    kept, audit = work(bm25 | {"without_answer": "dpr"}, rankings=ALL, dataset={"answers": answers})
+    assert set(found["q1"]) - set(kept["q1"]) == {"d7", "d9"}
+    assert found["q2"] == kept["q2"]
+    assert audit["sources"][0]["dropped"]["contains an answer"] == 2
+    with pytest.raises(DenseflowError, match="no query has answers, which `without_answer`"):
+        work(bm25 | {"without_answer": "dpr"}, rankings=ALL)
 
 
 def test_no_passage_comes_twice_for_a_query_whatever_the_sources(work):

@@ -29,6 +29,12 @@ class RankedNegatives(Section):
         None, "Leave out what scores higher than this share of the best positive's score (NV-Retriever: 0.95)", gt=0
     )
 
+    without_answer: Literal["dpr", "korquad", "regex"] | None = option(
+        None,
+        "Leave out what contains an answer of the question, which DPR does with `dpr`; found as by the measure Answer "
+        "with this `match`",
+    )
+
     @model_validator(mode="after")
     def _ranks_in_order(self) -> Self:
         if self.first_rank > self.last_rank:

@@ -51,7 +51,7 @@ FORMS: dict[str, Callable[[str], str]] = {"dpr": dpr_form, "korquad": korquad_fo
 def has_answer(text: str, answers: Iterable[str], match: str) -> bool:
     """Whether a text contains one of the answers, by one of :data:`FORMS`."""
     form = FORMS[match](text)
-    return any(_contains(match, form, answer) for answer in _forms(match, answers))
+    return any(contains(match, form, answer) for answer in forms(match, answers))
 
 
 class Answers:
@@ -107,17 +107,18 @@ class Answers:
                 text = FORMS[match](document.text)
                 for query, place in wanted[document.id]:
                     nearer = place <= min(depth, first[match].get(query, depth + 1))
-                    if nearer and any(_contains(match, text, answer) for answer in _forms(match, self.by_query[query])):
+                    if nearer and any(contains(match, text, answer) for answer in forms(match, self.by_query[query])):
                         first[match][query] = place
         return first
 
 
-def _forms(match: str, answers: Iterable[str]) -> list[str]:
-    forms = (_form(match, answer) for answer in answers)
-    return [form for form in forms if form.strip()]  # of signs only, KorQuAD's normalisation leaves nothing
+def forms(match: str, answers: Iterable[str]) -> list[str]:
+    """Answers in the form of ``match``, those left out of which nothing remains."""
+    found = (_form(match, answer) for answer in answers)
+    return [form for form in found if form.strip()]  # of signs only, KorQuAD's normalisation leaves nothing
 
 
-def _contains(match: str, text: str, answer: str) -> bool:
+def contains(match: str, text: str, answer: str) -> bool:
     """Whether a text contains an answer, both in the form of ``match``."""
     if match != REGEX:
         return answer in text

@@ -6,10 +6,11 @@ from typing import Any
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256
 from denseflow.manifest import read_manifest
+from denseflow.negatives.answer_filter import AnswerFilter
 from denseflow.negatives.given import GivenSource
 from denseflow.negatives.passages import Passages
 from denseflow.negatives.sources import RandomSource, RunSource, Source
-from denseflow.negatives.vector_scores import VectorScores
+from denseflow.negatives.vector_scores import open_scores
 
 
 def open_sources(
@@ -35,6 +36,7 @@ def open_sources(
             belong together.
     """
     sources: list[Source] = []
+    queries = dataset[0] / f"queries.{dataset[1]}.jsonl"
     for number, source in enumerate(options["sources"]):
         place, purpose = str(number), f"source {number}"
         if source["type"] == "random":
@@ -48,9 +50,9 @@ def open_sources(
         run_manifest = run.with_suffix(".manifest.json")
         facts = read_manifest(run_manifest)
         inputs[f"run {place}"] = sha256(run_manifest)
-        scores = None
+        scores, match = None, source.get("without_answer")
         if place in vectors:
-            scores = VectorScores(*vectors[place])
+            scores = open_scores(*vectors[place])
             encoded = {"queries": sha256(vectors[place][0]), "corpus": sha256(vectors[place][1])}
             if facts["inputs"] != encoded:
                 raise DenseflowError(
@@ -66,6 +68,7 @@ def open_sources(
                 seed=options["seed"],
                 purpose=purpose,
                 scores=scores,
+                answers=None if match is None else AnswerFilter(queries, passages, match),
             )
         )
     return sources

@@ -9,12 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from denseflow.errors import DenseflowError
+from denseflow.negatives.answer_filter import AnswerFilter
 from denseflow.negatives.audit import SourceAudit
 from denseflow.negatives.candidates import CHOSEN, CHOSEN_TEXT, Exclusion
 from denseflow.negatives.draw import query_random, random_order
 from denseflow.negatives.false_negatives import ScoreFilter
 from denseflow.negatives.passages import Passages
-from denseflow.negatives.vector_scores import VectorScores
+from denseflow.negatives.vector_scores import SparseScores, VectorScores
 from denseflow.run_file import RunFile
 
 
@@ -85,7 +86,8 @@ class RunSource:
         depth: int | None,
         seed: int,
         purpose: str,
-        scores: VectorScores | None = None,
+        scores: VectorScores | SparseScores | None = None,
+        answers: AnswerFilter | None = None,
     ) -> None:
         """``depth`` is how many documents a query the run was made with, where that is known."""
         if depth is not None and depth < options["last_rank"]:
@@ -98,6 +100,7 @@ class RunSource:
         self._path = run
         self._run = RunFile(run)
         self._scores = scores
+        self._answers = answers
         self._filter = ScoreFilter(options.get("margin"), options.get("share"))
         self._count: int = options["count"]
         self._first, self._last = options["first_rank"], options["last_rank"]
@@ -120,6 +123,8 @@ class RunSource:
             reason = exclusion.reason(document_id)
             if reason in (None, CHOSEN, CHOSEN_TEXT):
                 filtered = self._filter.reason(_score(ranking, document_id), best)
+                if filtered is None and self._answers is not None:
+                    filtered = self._answers.reason(query_id, document_id)
                 if filtered is None:
                     candidates[document_id] = rank
                 reason = filtered or reason
