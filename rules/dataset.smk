@@ -17,5 +17,6 @@ rule dataset:
     params:
         options=lambda wildcards: graph.dataset_options(wildcards.dataset),
         code=graph.code("dataset", "dataset"),
+        revisions=str(R / "work/revisions/dataset/{dataset}.json"),
     script:
         "../workflow_scripts/dataset.py"

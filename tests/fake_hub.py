@@ -1,4 +1,4 @@
-"""A Hugging Face hub in miniature, on this machine: the few answers that a download of a model asks for."""
+"""A Hugging Face hub in miniature, on this machine: the answers that downloads of models and datasets ask for."""
 
 import hashlib
 import json
@@ -12,9 +12,9 @@ from pathlib import Path
 class FakeHub:
     """One repository with one commit; ``requests`` are the paths that were asked for."""
 
-    def __init__(self, name: str, folder: Path, commit: str = "a" * 40) -> None:
-        """Serve the files of ``folder`` as the repository ``name``."""
-        self.name, self.folder, self.commit = name, folder, commit
+    def __init__(self, name: str, folder: Path, commit: str = "a" * 40, kind: str = "models") -> None:
+        """Serve the files of ``folder`` as the repository ``name``; ``kind`` is models or datasets."""
+        self.name, self.folder, self.commit, self.kind = name, folder, commit, kind
         self.requests: list[str] = []
         self.promised: dict[str, str] = {}
         self.url = ""
@@ -43,13 +43,15 @@ class FakeHub:
         """Status, headers and content for a path."""
         path = path.split("?")[0]
         self.requests.append(path)
-        if path.startswith(f"/api/models/{self.name}"):
+        if path.startswith(f"/api/{self.kind}/{self.name}"):
             answer = self.tree() if "/tree/" in path else self.info()
             return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()
         start = f"/{self.name}/resolve/{self.commit}/"
+        if self.kind == "datasets":
+            start = f"/datasets{start}"
         file = self.folder / path.removeprefix(start)
         if not path.startswith(start) or not file.is_file():
-            return 404, {"X-Error-Code": "RepoNotFound"}, b""
+            return 404, {"X-Error-Code": "EntryNotFound" if path.startswith(start) else "RepoNotFound"}, b""
         content = file.read_bytes()
         return 200, {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": self.commit}, content
 

@@ -7,8 +7,12 @@ from denseflow.collection import read_answers
 from denseflow.config.dataset import Dataset
 from denseflow.config.experiment import Experiment
 from denseflow.config.sources.beir import BeirSource
+from denseflow.config.sources.columns import answered
+from denseflow.config.sources.hugging_face import HuggingFaceSource
 from denseflow.config.sources.ir_datasets import IrDatasetsSource
 from denseflow.config.sources.package_docs import PackageDocsSource
+from denseflow.config.sources.smart import SmartSource
+from denseflow.config.sources.tables import TablesSource
 from denseflow.errors import DenseflowError
 from denseflow.evaluate.names import looks_for_answers
 
@@ -29,14 +33,16 @@ def check_answers(experiment: Experiment, datasets: Mapping[str, Dataset], file:
             raise DenseflowError(
                 f"{file}: key 'measures': {needing[0]!r} looks for answers, but the queries of {on.dataset} have none; "
                 "leave the measure out (Success@k looks for the gold passage instead), or give each query of the "
-                "collection's queries.jsonl a list `answers`"
+                "collection's queries.jsonl a list `answers` (with tables and Hugging Face datasets: name the column)"
             )
 
 
 def _may_have_answers(dataset: Dataset, split: str) -> bool:
     source = dataset.source
-    if isinstance(source, PackageDocsSource):
+    if isinstance(source, PackageDocsSource | SmartSource):
         return False
+    if isinstance(source, TablesSource | HuggingFaceSource):
+        return answered(source, split)
     if isinstance(source, IrDatasetsSource):
         from denseflow.dataset.ir_datasets import has_answers
 

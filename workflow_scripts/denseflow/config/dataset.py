@@ -7,14 +7,26 @@ from pydantic import Field
 from denseflow.config.section import Name, Section, option, required
 from denseflow.config.sources.beir import BeirSource
 from denseflow.config.sources.dpr import DprSource
+from denseflow.config.sources.hugging_face import HuggingFaceSource
 from denseflow.config.sources.ir_datasets import IrDatasetsSource
+from denseflow.config.sources.lines import LinesSource
 from denseflow.config.sources.package_docs import PackageDocsSource
-from denseflow.config.sources.smart import SmartSource
 from denseflow.config.sources.sentences import SentencesSource
+from denseflow.config.sources.smart import SmartSource
 from denseflow.config.sources.squad import SquadSource
+from denseflow.config.sources.tables import TablesSource
 
 Source = Annotated[
-    IrDatasetsSource | BeirSource | PackageDocsSource | SquadSource | DprSource | SmartSource | SentencesSource,
+    IrDatasetsSource
+    | BeirSource
+    | PackageDocsSource
+    | SquadSource
+    | DprSource
+    | SmartSource
+    | TablesSource
+    | LinesSource
+    | HuggingFaceSource
+    | SentencesSource,
     Field(discriminator="type"),
 ]
 

@@ -7,7 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from denseflow.collection import QRELS_HEADER
-from denseflow.dataset import beir, dpr, ir_datasets, package_docs, sentences, smart, squad
+from denseflow.dataset import (
+    beir,
+    dpr,
+    hugging_face,
+    ir_datasets,
+    lines,
+    package_docs,
+    sentences,
+    smart,
+    squad,
+    tables,
+)
 from denseflow.dataset.collection_source import SourceCollection, Split, examples
 from denseflow.dataset.lengths import Lengths
 from denseflow.dataset.unique_ids import UniqueIds
@@ -23,6 +34,9 @@ SOURCES = {
     "squad": squad.open_collection,
     "dpr": dpr.open_collection,
     "smart": smart.open_collection,
+    "tables": tables.open_collection,
+    "lines": lines.open_collection,
+    "hugging_face": hugging_face.open_collection,
     "sentences": sentences.open_collection,
 }
 
@@ -30,7 +44,9 @@ EXAMPLES = 4
 """Ids kept to show three, and whether there are more."""
 
 
-def export(source: dict[str, Any], folder: Path, of: Path | None = None) -> dict[str, Any]:
+def export(
+    source: dict[str, Any], folder: Path, of: Path | None = None, revisions: Path | None = None
+) -> dict[str, Any]:
     """Write a collection in the form that every later stage reads.
 
     All files are made in a folder of their own and moved when the last one is whole; the manifest comes last.
@@ -38,8 +54,9 @@ def export(source: dict[str, Any], folder: Path, of: Path | None = None) -> dict
     Args:
         source: ``type`` (one of :data:`SOURCES`) and that source's options.
         folder: Where the files go.
-
         of: The manifest of the collection that this one is made from, where it is.
+        revisions: Where the commits of datasets from the hub are recorded.
+
     Returns:
         The manifest, with counts, lengths (of a document's title and text, and of the queries) and warnings.
 
@@ -54,8 +71,9 @@ def export(source: dict[str, Any], folder: Path, of: Path | None = None) -> dict
     whole = work / "whole"
     whole.mkdir(parents=True)
     try:
-        made_from = {} if of is None else {"manifest": str(of)}
-        with SOURCES[source["type"]]({**source, **made_from}, work) as collection:
+        places = {"manifest": of, "revisions": revisions}
+        given = {key: str(path) for key, path in places.items() if path is not None}
+        with SOURCES[source["type"]]({**source, **given}, work) as collection:
             facts = _write(collection, whole)
         # Without it nobody takes the old manifest for the new files', should this be killed between two moves.
         (folder / NAME).unlink(missing_ok=True)
@@ -65,7 +83,7 @@ def export(source: dict[str, Any], folder: Path, of: Path | None = None) -> dict
     finally:
         shutil.rmtree(work, ignore_errors=True)
     options = _without_folders({"source": source})
-    inputs = {} if of is None else {"inputs": {"dataset": sha256(of)}}
+    inputs: dict[str, Any] = {} if of is None else {"inputs": {"dataset": sha256(of)}}
     return write_manifest(folder, "dataset", files, packages=collection.packages, options=options, **inputs, **facts)
 
 

@@ -1,6 +1,6 @@
 """Datasets of the Hugging Face hub at a commit that is recorded and kept, or a local folder."""
 
-import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -12,9 +12,10 @@ from denseflow.dataset.row_collection import Table, collection_of_documents, col
 from denseflow.errors import DenseflowError
 from denseflow.revisions import recorded, remember
 
-LOG = logging.getLogger("denseflow")
 ROWS = 1000
 """Rows that are taken from the dataset's file at once."""
+COMMIT = re.compile(r"/([0-9a-f]{40})/")
+"""The commit in the name of a file of the library's cache."""
 SAVED = ("dataset_dict.json", "state.json")
 """Files of a folder that the datasets library saved, by which it is told from one with files of data."""
 
@@ -85,11 +86,23 @@ class _Opened:
                 if not Path(path).is_dir():
                     raise DenseflowError(f"source.path: {Path(path).absolute()}: no such folder")
                 return self._library.load_dataset(path, config, split=split, cache_dir=str(self._cache))
-            return self._library.load_dataset(self._source["hub"], config, split=split, revision=self.commit)
+            part = self._library.load_dataset(self._source["hub"], config, split=split, revision=self.commit)
         except DenseflowError:
             raise
         except Exception as error:  # the library's own errors are of many kinds
             raise DenseflowError(_explain(self.place, config, split, error)) from error
+        self._check_commit(part)
+        return part
+
+    def _check_commit(self, part: Any) -> None:
+        """Refuse what the library takes from its cache, whatever its commit, where it does not reach the hub."""
+        found = [COMMIT.search(file["filename"]) for file in part.cache_files]
+        others = {match.group(1) for match in found if match is not None} - {self.commit}
+        if others:
+            raise DenseflowError(
+                f"{self.place}: not in the cache of the datasets library, which has {examples(sorted(others))} and does "
+                "not reach the hub; run it where there is a network"
+            )
 
     def _saved(self, path: Path, split: str) -> Any:
         found = self._library.load_from_disk(str(path))
@@ -136,7 +149,8 @@ def _rows(part: Any) -> Iterator[tuple[int, Mapping[Any, Any]]]:
 
 
 def _explain(place: str, config: str | None, split: str, error: Exception) -> str:
-    said = " ".join(str(error).split()) or repr(error)
+    causes = [str(one) for one in (error, error.__cause__) if one is not None and str(one)]
+    said = " ".join("; ".join(causes).split()) or repr(error)
     hint = "see that `config` and `split` are there"
     if "script" in said:
         hint = (
