@@ -82,7 +82,6 @@ def write_page(sources: Sources, file: Path) -> None:
         "trainings": find_trainings(steps),
         "curves": [(name, drawn.add(charts.curve_chart(of))) for name, of in read_curves(steps).items()],
         "kept": read_kept(sources.checkpoints),
-        "kept": read_kept(sources.checkpoints),
         "costs": costs,
         "cost_charts": _cost_charts(costs, rows, drawn),
         "cost_measure": {(row.dataset, row.split, row.system, row.measure): row for row in over(rows, ALL)},
