@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rocrate.rocrate import ROCrate
 
-from denseflow.files import sha256, write_text
+from denseflow.files import sha256, write_json, write_text
 from denseflow.manifest import write_manifest
 from denseflow.report.crate import METADATA, PROFILES, write_crate
 
@@ -89,6 +89,16 @@ def test_each_step_has_its_inputs_by_their_sha256_its_options_and_its_versions(p
     assert [package["name"] for package in search["instrument"]["softwareRequirements"]] == ["numpy"]
     assert ids(report["object"]) == ["#results/search/test.trec"]
     assert crate.get("#results/search/test.trec")["sha256"] == sha256(RESULTS / "search/test.trec")
+
+
+def test_a_step_says_what_machine_it_ran_on(project):
+    facts = {"processor": "Some CPU", "hardware threads": "8", "memory": "16 GiB", "GPUs": "none"}
+    write_json(RESULTS / "logs/dataset/docs.machine.json", facts)
+    crate = written(project)
+    assert crate.get(f"#step/{MANIFESTS[0].as_posix()}")["description"] == (
+        "on Some CPU, 8 hardware threads, 16 GiB, no GPU"
+    )
+    assert "on " not in crate.get(f"#step/{MANIFESTS[1].as_posix()}")["description"]
 
 
 def test_every_reference_leads_to_an_entity_of_the_crate(project):

@@ -6,12 +6,14 @@ from dataclasses import replace
 import pytest
 from page_results import DEPTH, QUERIES, PageResults
 
+from denseflow.files import write_json
 from denseflow.report.page import charts, forms, queries
 from denseflow.report.page.costs import find_costs
 from denseflow.report.page.queries import TOP, query_data
 from denseflow.report.page.steps import ancestors, direct_links, layers, read_steps
 from denseflow.report.page.training import MOST_POINTS, read_curves
 from denseflow.report.page.usage import CPU_WATTS, GPU_WATTS, MEMORY_WATTS, Benchmarks, Usage
+from denseflow.report.page.write import write_page
 from denseflow.report.rows import read_rows
 from denseflow.run_file import RunFile
 from denseflow.search.speed import write_speed
@@ -132,6 +134,27 @@ def test_what_a_step_took_is_found_by_its_manifest_and_shares_add_up(tmp_path):
     assert found.of(tmp_path / "search/a/b/pretrained/d128/test.top10.manifest.json") == Usage(7, 1, 50)
     assert found.of(tmp_path / "experiments/tiny/manifest.json") == Usage(5, 0, 0)
     assert found.of(tmp_path / "evaluate/tiny/manifest.json") is None
+
+
+def test_machines_are_told_step_by_step_and_the_one_of_most_steps_comes_first(tmp_path):
+    made = PageResults(tmp_path)
+    one, other = ({"processor": name, "memory": "8 GiB"} for name in ("One", "Other"))
+    for name, facts in (
+        ("dataset/tiny", one),
+        ("train/tuned.seed0", other),
+        ("train/tuned.seed1", one),
+        ("encode/tiny.tuned.seed0.corpus.0-of-2", one),
+        ("encode/tiny.tuned.seed0.corpus.1-of-2", other),
+    ):
+        write_json(made.results / "logs" / f"{name}.machine.json", facts)
+    found = {one.name: one for one in read_steps(made.manifests, made.results)}
+    assert found["tuned · seed0"].machines == [other]
+    assert sorted(facts["processor"] for facts in found["tiny · tuned · seed0 · corpus"].machines) == ["One", "Other"]
+    assert found["tuned · seed1"].machines == [one]
+    assert found["base · pretrained"].machines == []
+    write_page(made.sources, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert page.index('<td class="text">One</td>') < page.index('<td class="text">Other</td>')
 
 
 def test_energy_is_estimated_by_the_formula_that_the_page_prints():

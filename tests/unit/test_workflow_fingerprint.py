@@ -41,6 +41,15 @@ def test_modules_reached_through_others_and_inside_functions_are_found(project):
     }  # fmt: skip
 
 
+def test_what_only_says_how_and_where_a_step_ran_is_no_part_of_it(project):
+    for name in ("stage_log", "machine"):
+        (project / "denseflow" / f"{name}.py").write_text("from denseflow import other\n")
+    (project / "script.py").write_text("from denseflow.inner.near import f\nfrom denseflow import stage_log\nf()\n")
+    before = of(project)
+    (project / "denseflow" / "stage_log.py").write_text("from denseflow import machine\n")
+    assert of(project) == before
+
+
 def test_modules_that_a_rule_does_not_use_are_left_out_with_what_only_they_reach(project):
     (project / "script.py").write_text("from denseflow import other\nfrom denseflow.inner.near import f\nf()\n")
     assert set(reached_modules(project / "script.py", ("denseflow.inner.near",))) == {

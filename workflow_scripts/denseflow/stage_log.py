@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from denseflow.errors import DenseflowError
+from denseflow.machine import write_machine
 
 
 class Terminal(logging.StreamHandler):
@@ -38,9 +39,13 @@ def log_to(path: str | None) -> None:
 
 @contextmanager
 def stage_log(path: str) -> Iterator[None]:
-    """Send log messages and warnings to stderr and to a new file; a user's error becomes a message and exit code 1."""
+    """Send log messages and warnings to stderr and to a new file; a user's error becomes a message and exit code 1.
+
+    What machine it runs on is told beside the log.
+    """
     Path(path).unlink(missing_ok=True)
     log_to(path)
+    write_machine(Path(path))
     try:
         yield
     except DenseflowError as error:

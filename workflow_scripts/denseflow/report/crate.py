@@ -19,6 +19,7 @@ from denseflow.files import sha256, write_json
 from denseflow.manifest import read_manifest
 from denseflow.report.commit import commit
 from denseflow.report.digests import digests_in
+from denseflow.report.step_files import Machines, machine_words
 
 METADATA = "ro-crate-metadata.json"
 PROFILES = {
@@ -64,6 +65,7 @@ class _Crate:
         self._crate = ROCrate(version="1.1")
         self._crate.metadata.extra_contexts.append(_TERMS)
         self._by_digest: dict[str, Entity] = {}
+        self._machines = Machines(report.parents[2])
         root = self._crate.root_dataset
         root["name"] = f"Denseflow: {self._folder.name}"
         root["description"] = description or f"The experiment {self._folder.name} and its results"
@@ -154,6 +156,7 @@ class _Crate:
             options = json.dumps(manifest["options"], sort_keys=True, ensure_ascii=False)
             inputs.append(self._context(f"#options/{name}", "PropertyValue", name="options", value=options))
         said = [f"{key} {manifest[key]}" for key in ("seed", "device", "precision") if manifest.get(key) is not None]
+        said += [f"on {machine_words(facts)}" for facts in self._machines.of(path)]
         step = self._crate.add_action(
             self._tool(manifest),
             identifier=f"#step/{name}",

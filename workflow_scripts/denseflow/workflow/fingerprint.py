@@ -15,6 +15,9 @@ PACKAGE = "denseflow"
 TEMPLATES = "templates"
 """The folder of what a package's modules read beside Python: templates, styles, scripts of pages."""
 
+WITHOUT_EFFECT = ("denseflow.stage_log", "denseflow.machine")
+"""Modules that say how and where a step ran, and change nothing that it makes."""
+
 
 @cache
 def fingerprint(script: Path, environment: Path, unused: tuple[str, ...] = ()) -> str:
@@ -28,7 +31,7 @@ def fingerprint(script: Path, environment: Path, unused: tuple[str, ...] = ()) -
     Returns:
         The first 16 hexadecimal digits of a SHA-256.
     """
-    modules = reached_modules(script, unused)
+    modules = reached_modules(script, (*unused, *WITHOUT_EFFECT))
     sources = {name: _module(path).code for name, path in modules.items()}
     for folder in {path.parent for path in modules.values()}:
         sources.update((f"{folder.name}/{file}", text) for file, text in _templates(folder / TEMPLATES).items())

@@ -10,6 +10,7 @@ from denseflow.files import sha256
 from denseflow.manifest import NAME, read_manifest
 from denseflow.report.digests import digests_in
 from denseflow.report.page.usage import Benchmarks, Usage
+from denseflow.report.step_files import Machines
 
 WHOLE, ALTERED, MISSING = "whole", "altered since", "missing"
 STAGES = ("dataset", "bm25", "negatives", "train", "encode", "search", "evaluate", "report")
@@ -30,6 +31,8 @@ class Step:
     parents: list[int] = field(default_factory=list)
     usage: Usage | None = None
     ended: str = ""
+    machines: list[dict[str, str]] = field(default_factory=list)
+    """That it ran on; several where jobs shared its work, none where it is not told."""
 
     @property
     def device(self) -> str:
@@ -63,7 +66,7 @@ def read_steps(manifests: Iterable[Path], results: Path) -> list[Step]:
         for digest in (sha256(path), *(file["sha256"] for file in of["files"].values())):
             makers.setdefault(digest, path)
     parents = {path: _parents(path, facts, makers) for path in paths}
-    benchmarks = Benchmarks(results)
+    benchmarks, machines = Benchmarks(results), Machines(results)
     steps: dict[Path, Step] = {}
     for path in _in_order(paths, parents):
         of = facts.get(path, {})
@@ -79,6 +82,7 @@ def read_steps(manifests: Iterable[Path], results: Path) -> list[Step]:
             parents=sorted(steps[parent].number for parent in parents[path]),
             usage=benchmarks.of(path),
             ended=_time(path),
+            machines=machines.of(path),
         )
     return list(steps.values())
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from denseflow.report.step_files import StepFiles
+
 CPU_WATTS = 10.0
 """Of a busy hardware thread, its share of the rest of the machine included: an assumption."""
 
@@ -48,32 +50,12 @@ class Benchmarks:
     """The benchmark files below results/benchmarks, found by a step's manifest."""
 
     def __init__(self, results: Path) -> None:
-        self._results = results
-        folder = results / "benchmarks"
-        self._files = {_dotted(file.relative_to(folder).with_suffix("")): file for file in folder.rglob("*.tsv")}
+        """Look for the files."""
+        self._files = StepFiles(results, "benchmarks", ".tsv")
 
     def of(self, manifest: Path) -> Usage | None:
-        """What the step of a manifest took, the jobs that shared its work included; None where no file says it.
-
-        A file has the name of the manifest, with dots for the folders: ``encode/a.b.pretrained.corpus.tsv`` for
-        ``encode/a/b/pretrained/corpus.manifest.json``; that of an experiment is below ``report``.
-        """
-        name = manifest.name.removesuffix("manifest.json").rstrip(".")
-        parts = manifest.relative_to(self._results).parent / name
-        key = _dotted(parts).replace("experiments.", "report.", 1)
-        shares = [file for found, file in self._files.items() if _is_share(found.removeprefix(f"{key}."))]
-        files = [self._files[key], *shares] if key in self._files else shares
-        return Usage.of_shares(usage for usage in map(_read, files) if usage is not None)
-
-
-def _dotted(path: Path) -> str:
-    return path.as_posix().replace("/", ".")
-
-
-def _is_share(name: str) -> bool:
-    """Whether a name is ``0-of-4``."""
-    share, of, shares = name.partition("-of-")
-    return bool(of) and share.isdigit() and shares.isdigit()
+        """What the step of a manifest took, the jobs that shared its work included; None where no file says it."""
+        return Usage.of_shares(usage for usage in map(_read, self._files.of(manifest)) if usage is not None)
 
 
 def _read(file: Path) -> Usage | None:

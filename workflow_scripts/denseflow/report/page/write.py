@@ -14,7 +14,6 @@ from denseflow.report import words
 from denseflow.report.commit import commit
 from denseflow.report.page import charts, forms
 from denseflow.report.page.costs import Cost, find_costs
-from denseflow.report.page.machine import machine
 from denseflow.report.page.queries import query_data
 from denseflow.report.page.render import render
 from denseflow.report.page.steps import STAGES, Step, direct_links, layers, read_steps
@@ -196,6 +195,19 @@ def _step_words(step: Step) -> str:
     return ", ".join([f"{step.stage} {step.name}: {step.state}", *took, *said])
 
 
+def _machines(steps: Sequence[Step]) -> list[tuple[dict[str, str], list[int]]]:
+    """The different machines, with the numbers of the steps that ran on each; the one that most ran on first."""
+    found: list[tuple[dict[str, str], list[int]]] = []
+    for step in steps:
+        for facts in step.machines:
+            of = next((numbers for known, numbers in found if known == facts), None)
+            if of is None:
+                found.append((facts, [step.number]))
+            else:
+                of.append(step.number)
+    return sorted(found, key=lambda one: -len(one[1]))
+
+
 def _provenance(sources: Sources, steps: Sequence[Step]) -> dict[str, Any]:
     versions: dict[str, set[str]] = {}
     for step in steps:
@@ -204,7 +216,7 @@ def _provenance(sources: Sources, steps: Sequence[Step]) -> dict[str, Any]:
     seeds = {step.name: step.facts["seed"] for step in steps if step.facts.get("seed") is not None}
     return {
         "commit": commit(sources.base),
-        "machine": machine(),
+        "machines": _machines(steps),
         "versions": {package: ", ".join(sorted(found)) for package, found in sorted(versions.items())},
         "seeds": seeds,
         "files": [

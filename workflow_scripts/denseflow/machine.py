@@ -1,11 +1,24 @@
-"""The machine that a page is made on."""
+"""The machine that a step runs on, told beside the step's log: no manifest has it, and nothing runs again for it."""
 
+import json
 import os
 import platform
 import re
 import shutil
 import subprocess
 from pathlib import Path
+
+ENDING = ".machine.json"
+"""Of the file beside a log."""
+
+_NVIDIA = Path("/proc/driver/nvidia/gpus")
+
+
+def write_machine(log: Path) -> None:
+    """Say beside a step's log what machine the step runs on."""
+    file = log.with_name(log.name.removesuffix(".log") + ENDING)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(machine(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def machine() -> dict[str, str]:
@@ -37,9 +50,20 @@ def _memory() -> str:
 
 
 def _gpus() -> str:
+    """The driver's own words, which take no time; nvidia-smi's where the driver says nothing."""
+    try:
+        files = sorted(_NVIDIA.glob("*/information"))
+        models = [re.search(r"^Model:\s*(.+)$", file.read_text(), re.MULTILINE) for file in files]
+    except OSError:
+        models = []
+    names = [found.group(1).strip() for found in models if found]
+    return "; ".join(names) or _gpus_by_command()
+
+
+def _gpus_by_command() -> str:
     if shutil.which("nvidia-smi") is None:
         return "none"
-    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     try:
         found = subprocess.run(query, capture_output=True, text=True, check=True, timeout=30).stdout
     except (OSError, subprocess.SubprocessError):
