@@ -30,9 +30,10 @@ def card_inputs(graph: "Graph", experiment: str, model: str, seed: str) -> dict[
     inputs = {
         "model": graph.model(model, variant),
         "base": training["base"],
-        "report": graph.results / "experiments" / experiment / "manifest.json",
-        "evaluation": graph.results / "evaluate" / experiment / "manifest.json",
+        "report": graph.report(experiment),
     }
+    if graph.registry.experiments[experiment].evaluate_on:
+        inputs["evaluation"] = graph.results / "evaluate" / experiment / "manifest.json"
     if trained.data.dataset is not None:
         inputs |= {"dataset": graph.dataset(trained.data.dataset), "negatives": training["negatives"]}
     return inputs

@@ -64,9 +64,21 @@ def expected_options(graph: "Graph", name: str) -> str:
     experiment = graph.registry.experiments[name]
     scores = []
     for number, one in enumerate(experiment.expected):
-        dataset, split = expected_place(experiment, number)
-        scores.append({**one.model_dump(), "dataset": dataset, "split": split})
+        if one.similarity is None:
+            dataset, split = expected_place(experiment, number)
+            scores.append({**one.model_dump(), "dataset": dataset, "split": split})
+        else:
+            scores.append(one.model_dump())
     return canonical({"expected": scores})
+
+
+def expected_inputs(graph: "Graph", name: str) -> list[Path]:
+    """The manifests of the tables that have an experiment's expected scores."""
+    of_sentences = [one.similarity is not None for one in graph.registry.experiments[name].expected]
+    tables = [] if all(of_sentences) else [graph.report(name)]
+    if any(of_sentences):
+        tables.append(graph.results / "experiments" / name / "similarity.manifest.json")
+    return tables
 
 
 def crates(graph: "Graph") -> list[Path]:
