@@ -100,8 +100,8 @@ class _Opened:
         others = {match.group(1) for match in found if match is not None} - {self.commit}
         if others:
             raise DenseflowError(
-                f"{self.place}: not in the cache of the datasets library, which has {examples(sorted(others))} and does "
-                "not reach the hub; run it where there is a network"
+                f"{self.place}: not in the cache of the datasets library, which has {examples(sorted(others))} and "
+                "does not reach the hub; run it where there is a network"
             )
 
     def _saved(self, path: Path, split: str) -> Any:
