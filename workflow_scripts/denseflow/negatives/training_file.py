@@ -10,7 +10,7 @@ is there only where a query has known relevant documents that are none of its po
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from denseflow.collection import Document
 from denseflow.errors import DenseflowError
@@ -33,12 +33,26 @@ class TrainingExample:
     relevant: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class TrainingSet:
-    """A whole training file: each passage once, and the examples in the file's order."""
+    """A whole training file: each passage once, and the examples in the file's order.
 
-    passages: list[Document]
-    examples: list[TrainingExample]
+    Attributes:
+        own_positives: Whether each example's one positive is the passage of its own number, all texts differ, and there
+            are no negatives.
+    """
+
+    passages: Sequence[Document]
+    examples: Sequence[TrainingExample]
+    own_positives: ClassVar[bool] = False
+
+    def positives_per_query(self) -> list[int]:
+        """How many positives each example has."""
+        return [1] * len(self.examples) if self.own_positives else [len(one.positives) for one in self.examples]
+
+    def negatives_per_query(self) -> list[int]:
+        """How many negatives each example has."""
+        return [0] * len(self.examples) if self.own_positives else [len(one.negatives) for one in self.examples]
 
 
 def training_row(

@@ -1,8 +1,8 @@
 """From the draws of a batch to what the encoder and the loss take."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -47,15 +47,19 @@ class Batches:
         self.seed = seed
         self.micro_batch = micro_batch
         contract = read_contract(model)
-        texts = [passage_text(document, contract) for document in training_set.passages]
-        first: dict[str, int] = {}
-        self._same_text = [first.setdefault(text, place) for place, text in enumerate(texts)]
-        examples = training_set.examples
+        examples, passages = training_set.examples, training_set.passages
         self.queries = Tokens(model, lambda number: examples[number].query, "query")
-        self.passages = Tokens(model, texts.__getitem__, "passage")
-        # Two queries of the same words are one query to the encoder: what is relevant for one is for the other.
-        self._relevant = self._by_words(examples, [example.relevant for example in examples])
-        self._positives = self._by_words(examples, [example.positives for example in examples])
+        self.passages = Tokens(model, lambda number: passage_text(passages[number], contract), "passage")
+        self._same_text: Sequence[int] = range(len(passages))
+        self._relevant: Sequence[Collection[int]] = _Themselves(len(examples))
+        self._positives: Sequence[Collection[int]] = self._relevant
+        if not training_set.own_positives:
+            first: dict[str, int] = {}
+            texts = (passage_text(document, contract) for document in passages)
+            self._same_text = [first.setdefault(text, place) for place, text in enumerate(texts)]
+            # Two queries of the same words are one query to the encoder: what is relevant for one is for the other.
+            self._relevant = self._by_words(examples, [example.relevant for example in examples])
+            self._positives = self._by_words(examples, [example.positives for example in examples])
         self._teacher = None if teacher_scores is None else self._teacher_by_text(training_set, teacher_scores)
 
     def __call__(self, draws: Sequence[Draw]) -> dict[str, Any]:
@@ -124,3 +128,22 @@ class Batches:
     @staticmethod
     def _seeded(pieces: list[Features], seeds: Any) -> list[Features]:
         return [{**piece, "seed": next(seeds)} for piece in pieces]
+
+
+class _Themselves(Sequence[tuple[int]]):
+    """What is relevant where each query's own passage alone is."""
+
+    def __init__(self, length: int) -> None:
+        self._numbers = range(length)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, number: int) -> tuple[int]: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[tuple[int]]: ...
+    def __getitem__(self, number: int | slice) -> tuple[int] | list[tuple[int]]:
+        if isinstance(number, slice):
+            return [(place,) for place in self._numbers[number]]
+        return (self._numbers[number],)

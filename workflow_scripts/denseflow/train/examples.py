@@ -62,16 +62,14 @@ class Draws(Dataset[Draw]):
         self.seed = seed
         self.negatives_per_query = negatives_per_query
         self.positive = positive
-        self._places = [
-            (number, repetition)
-            for number, example in enumerate(self.examples)
-            for repetition in range(min(positives_per_query, len(example.positives)))
-        ]
-        self._draws_per_epoch = [min(positives_per_query, len(example.positives)) for example in self.examples]
+        self._negatives_per_query = training_set.negatives_per_query
+        draws = np.minimum(training_set.positives_per_query(), positives_per_query)
+        # The draws of an example follow each other; these are the numbers of each one's last draw and one.
+        self._ends = np.cumsum(draws)
 
     def __len__(self) -> int:
         """Draws an epoch."""
-        return len(self._places)
+        return int(self._ends[-1])
 
     def __getitem__(self, key: Key) -> Draw:
         """The draw of a key."""
@@ -86,9 +84,11 @@ class Draws(Dataset[Draw]):
                 self._take(negatives, self.negatives_per_query, epoch, number, _NEGATIVES),
             )
         epoch, index = key
-        number, repetition = self._places[index]
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        first = int(self._ends[number - 1]) if number else 0
+        repetition = index - first
         example = self.examples[number]
-        turn = epoch * self._draws_per_epoch[number] + repetition
+        turn = epoch * (int(self._ends[number]) - first) + repetition
         if self.positive == "first":
             positive = example.positives[repetition]
         else:
@@ -107,7 +107,7 @@ class Draws(Dataset[Draw]):
 
     def lacking_negatives(self) -> int:
         """How many examples have fewer negatives than a draw asks for."""
-        return sum(len(example.negatives) < self.negatives_per_query for example in self.examples)
+        return sum(count < self.negatives_per_query for count in self._negatives_per_query())
 
 
 def make_draws(training_set: TrainingSet, recipe: dict[str, Any], seed: int) -> Draws:

@@ -46,9 +46,9 @@ class ByQuery(BatchPlan):
         return -(-self.size // self.batch_size)
 
     def __iter__(self) -> Iterator[list[Key]]:
-        order = np.random.default_rng([self.seed, self.epoch, _ORDER]).permutation(self.size).tolist()
+        order = np.random.default_rng([self.seed, self.epoch, _ORDER]).permutation(self.size)
         for start in range(0, self.size, self.batch_size):
-            yield [(self.epoch, index) for index in order[start : start + self.batch_size]]
+            yield [(self.epoch, index) for index in order[start : start + self.batch_size].tolist()]
 
 
 class ByPassage(BatchPlan):

@@ -61,18 +61,17 @@ def preflight(
         DenseflowError: No query would have anything to be told apart from its positive.
     """
     _refuse_nothing_to_learn(training_set, draws, recipe)
-    examples = draws.examples
     parameters = list(model.parameters())
     facts = {
         "steps": steps,
         "warmup_steps": math.ceil(recipe["warmup_ratio"] * steps),
         "epochs": round(steps / math.ceil(batches_per_epoch / recipe["accumulation"]), 3),
         "queries_per_step": min(recipe["batch_size"], len(draws)) * recipe["accumulation"],
-        "examples": len(examples),
+        "examples": len(training_set.examples),
         "passages": len(training_set.passages),
         "draws_per_epoch": len(draws),
-        "positives_per_query": quantiles(sorted(len(example.positives) for example in examples)),
-        "negatives_per_query": quantiles(sorted(len(example.negatives) for example in examples)),
+        "positives_per_query": quantiles(sorted(training_set.positives_per_query())),
+        "negatives_per_query": quantiles(sorted(training_set.negatives_per_query())),
         "examples_lacking_negatives": draws.lacking_negatives(),
         "parameters": sum(weights.numel() for weights in parameters),
         "trained_parameters": sum(weights.numel() for weights in parameters if weights.requires_grad),
@@ -112,7 +111,7 @@ def _range(of: Mapping[str, int]) -> str:
 
 
 def _refuse_nothing_to_learn(training_set: TrainingSet, draws: Draws, recipe: dict[str, Any]) -> None:
-    hard = recipe["negatives_per_query"] > 0 and any(example.negatives for example in training_set.examples)
+    hard = recipe["negatives_per_query"] > 0 and any(training_set.negatives_per_query())
     in_batch = has_in_batch_negatives(recipe["loss"]) and min(recipe["batch_size"], len(draws)) > 1
     if not hard and not in_batch:
         raise DenseflowError(
