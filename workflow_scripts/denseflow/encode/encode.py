@@ -252,7 +252,7 @@ def _stored(vectors: Encoded, ids: Sequence[str], job: Job, storage: str) -> np.
 
 def _refuse_not_finite(vectors: Encoded, ids: Sequence[str], job: Job) -> None:
     dense = isinstance(vectors, np.ndarray)
-    finite: np.ndarray = np.isfinite(vectors).all(axis=1) if dense else finite_rows(vectors)
+    finite = np.asarray(np.isfinite(vectors).all(axis=1) if dense else finite_rows(vectors))
     if finite.all():
         return
     reason = "the weights are broken, as fp16 training can leave them. Train the model again with bf16 or fp32"

@@ -9,6 +9,7 @@ import numpy as np
 
 from denseflow.encode.batches import encode_texts
 from denseflow.encode.job import Job
+from denseflow.encode.sparse import encode_sparse_texts
 from denseflow.errors import DenseflowError
 from denseflow.evaluate.pairs import Pair, load_pairs
 from denseflow.evaluate.paraphrases import mine
@@ -55,14 +56,18 @@ def score_similarity(
     side = options.get("side", "query")
     precision = job.prepare()
     with progress("sentences encoded", len(rows)) as advance:
-        vectors = encode_texts(job.model, list(rows), side, precision=precision, advance=advance)
+        if job.sparse:
+            found = encode_sparse_texts(job.model, list(rows), side, precision=precision, advance=advance)
+            vectors = found[:, np.unique(found.indices)].toarray()  # a term that nothing has changes no cosine
+        else:
+            vectors = encode_texts(job.model, list(rows), side, precision=precision, advance=advance)
     vectors = _unit(vectors, dimensions, job)
     if options["type"] == "sts":
         lines = [("value", "cosine"), *_cosines(pairs, rows, vectors)]
     else:
-        found = mine(vectors, _same(pairs, rows), top_k=options["top_k"], max_pairs=options["max_pairs"])
-        LOG.info("paraphrases: %s", found)
-        lines = [("measure", "value"), *((name, f"{value:.9g}") for name, value in found._asdict().items())]
+        mined = mine(vectors, _same(pairs, rows), top_k=options["top_k"], max_pairs=options["max_pairs"])
+        LOG.info("paraphrases: %s", mined)
+        lines = [("measure", "value"), *((name, f"{value:.9g}") for name, value in mined._asdict().items())]
     write_text(folder / SCORES, "".join("\t".join(line) + "\n" for line in lines))
     return write_manifest(
         folder,

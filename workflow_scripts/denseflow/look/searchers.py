@@ -17,6 +17,7 @@ from denseflow.config.experiment import Bm25, System
 from denseflow.contract import passage_text
 from denseflow.device import set_threads
 from denseflow.encode.batches import encode_texts
+from denseflow.encode.sparse import encode_sparse_texts
 from denseflow.encoder import load_encoder
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256
@@ -29,6 +30,8 @@ from denseflow.search.flat import checked_similarity
 from denseflow.search.fusion import fuse_rankings
 from denseflow.search.nearest import NearestPassages
 from denseflow.search.rerank import reorder
+from denseflow.search.sparse import SparseSearch
+from denseflow.search.sparse_vectors import InMemory, SparseVectors, read_sparse_vectors
 from denseflow.search.vectors import Vectors, read_vectors
 from denseflow.workflow.fusions import Fused
 
@@ -79,7 +82,8 @@ class Searchers:
         if system.bm25 is not None:
             return _Bm25(place, system.bm25, self._threads).search
         if system.model is not None:
-            return _Dense(place, name, system, self._threads).search
+            sparse = place.graph.registry.models[system.model].kind == "sparse_encoder"
+            return (_Sparse if sparse else _Dense)(place, name, system, self._threads).search
         if system.rerank is not None:
             return _Reranking(place, name, self).search
         assert system.fusion is not None
@@ -112,32 +116,54 @@ class _Bm25:
         return [hit.docid for hit in hits], [hit.score for hit in hits]
 
 
-class _Dense:
-    """A model and its vectors, searched exactly whatever index the system has."""
+class _Encoder:
+    """A model and what it made of the passages."""
 
     def __init__(self, place: Place, name: str, system: System, threads: int) -> None:
         model, variant = str(system.model), place.variant(name)
-        self._name, self._depth, self._threads = model, place.config.depth, threads
+        self._system, self._depth, self._threads = system, place.config.depth, threads
         self._model_manifest = place.require(place.graph.model(model, variant))
-        encoded = place.graph.encoded(place.on.dataset, model, variant, place.on.split)
-        corpus = read_vectors(place.require(encoded.corpus))
-        if corpus.manifest["inputs"]["model"] != sha256(self._model_manifest):
+        self._encoded = place.require(place.graph.encoded(place.on.dataset, model, variant, place.on.split).corpus)
+        if read_manifest(self._encoded, check=False)["inputs"]["model"] != sha256(self._model_manifest):
             raise DenseflowError(
-                f"{encoded.corpus}: these vectors are of other weights than those of {self._model_manifest}; run the "
+                f"{self._encoded}: these vectors are of other weights than those of {self._model_manifest}; run the "
                 "workflow to make them again"
             )
-        self._corpus = corpus if system.dimensions is None else corpus.cut(system.dimensions)
-        self._cosine = checked_similarity(corpus, None, system.dimensions) == "cosine"
-        self._precision = place.graph.registry.models[model].encode.precision
+        self._precision = usable_precision(
+            place.graph.registry.models[model].encode.precision, "cpu", "encode.precision"
+        )
 
     @cached_property
     def _model(self) -> Any:
         read_manifest(self._model_manifest)
         return load_encoder(self._model_manifest.parent / "model", device="cpu")
 
+
+class _Sparse(_Encoder):
+    """A sparse encoder, whose terms are searched."""
+
+    @cached_property
+    def _corpus(self) -> SparseVectors:
+        return read_sparse_vectors(self._encoded)
+
     def search(self, query: str) -> tuple[list[str], list[float]]:
-        precision = usable_precision(self._precision, "cpu", "encode.precision")
-        vector = encode_texts(self._model, [query], "query", precision=precision)
+        vector = encode_sparse_texts(self._model, [query], "query", precision=self._precision)
+        search = SparseSearch(self._corpus, threads=self._threads, quiet=True)
+        ((_, found),) = search.rankings(InMemory(Path("the query"), vector, ["query"]), self._depth)
+        return self._corpus.names(found.rows), found.scores.tolist()
+
+
+class _Dense(_Encoder):
+    """A dense encoder, whose vectors are searched exactly whatever index the system has."""
+
+    def __init__(self, place: Place, name: str, system: System, threads: int) -> None:
+        super().__init__(place, name, system, threads)
+        corpus = read_vectors(self._encoded)
+        self._corpus = corpus if system.dimensions is None else corpus.cut(system.dimensions)
+        self._cosine = checked_similarity(corpus, None, system.dimensions) == "cosine"
+
+    def search(self, query: str) -> tuple[list[str], list[float]]:
+        vector = encode_texts(self._model, [query], "query", precision=self._precision)
         queries = Vectors.in_memory(Path("the query"), vector, ["query"]).cut(self._corpus.dimensions)
         nearest = NearestPassages(self._corpus, cosine=self._cosine, threads=self._threads, quiet=True)
         ((_, found),) = nearest.rankings(queries, self._depth)

@@ -25,6 +25,7 @@ Facts = Mapping[str, dict[str, Any]]
 
 _KINDS = {
     "encoder": "dense retriever: it turns queries and passages into vectors that are compared",
+    "sparse_encoder": "sparse retriever (SPLADE): it gives queries and passages weights of the terms of its vocabulary",
     "cross_encoder": "cross-encoder: it reads a query and a passage together and scores the pair, to rerank results",
 }
 _FACTS = {

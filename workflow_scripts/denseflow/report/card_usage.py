@@ -13,6 +13,17 @@ passages = model.encode_document(["Milk" + {separator} + "Milk has vitamin B12."
 scores = model.similarity(queries, passages)  # a row a query, a column a passage; higher is more relevant
 ```
 """
+_SPARSE_ENCODER = """\
+```python
+from sentence_transformers import SparseEncoder
+
+model = SparseEncoder("model"{options})  # the folder beside this card
+queries = model.encode_query(["which vitamins are in milk?"])
+passages = model.encode_document(["Milk" + {separator} + "Milk has vitamin B12.", "Bread has starch."])
+scores = model.similarity(queries, passages)  # a row a query, a column a passage; higher is more relevant
+print(model.decode(queries, top_k=10))  # the terms and their weights
+```
+"""
 _CROSS_ENCODER = """\
 ```python
 from sentence_transformers import CrossEncoder
@@ -29,7 +40,7 @@ def usage(kind: str, manifest: dict[str, Any], settings: dict[str, Any]) -> str:
     """A snippet, and what it leaves unsaid.
 
     Args:
-        kind: ``encoder`` or ``cross_encoder``.
+        kind: ``encoder``, ``sparse_encoder`` or ``cross_encoder``.
         manifest: The trained model's.
         settings: Its denseflow.json, which says whether the model's own code must run.
     """
@@ -41,6 +52,13 @@ def usage(kind: str, manifest: dict[str, Any], settings: dict[str, Any]) -> str:
         text = _CROSS_ENCODER.format(options=options, separator=separator, **prefixes)
         return (
             f"{text}\nPairs longer than {contract['pair_max_length']} tokens are cut. Scores are logits: any number.\n"
+        )
+    if kind == "sparse_encoder":
+        return (
+            f"{_SPARSE_ENCODER.format(options=options, separator=separator)}\nA passage is its title, {separator} and "
+            f"its text. Prefixes and maximum lengths (queries {contract['query_max_length']} tokens, passages "
+            f"{contract['passage_max_length']}; what is longer is cut) are saved with the model; terms are compared by "
+            "the inner product of their weights.\n"
         )
     scaled = "scaling to length 1" if contract["normalize"] else "length"
     lines = [

@@ -18,7 +18,7 @@ from denseflow.report.card_usage import usage
 from denseflow.report.rows import read_rows
 
 CURVES = "curves.tsv"
-_TASKS = {"encoder": "sentence-similarity", "cross_encoder": "text-ranking"}
+_TASKS = {"encoder": "sentence-similarity", "sparse_encoder": "feature-extraction", "cross_encoder": "text-ranking"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def write_model_card(inputs: CardInputs, options: dict[str, Any], path: Path) ->
 
     Args:
         inputs: The manifests.
-        options: ``model``, ``seed``, ``experiment``, ``kind`` (encoder or cross_encoder), ``base`` (a model's name),
+        options: ``model``, ``seed``, ``experiment``, ``kind`` (that of the model's file), ``base`` (a model's name),
             ``systems`` (the experiment's systems that have the model), ``before`` (the one they are compared with);
             and ``data`` (dataset, split, negatives, teacher or file), ``description`` and ``language``, where known.
         path: The card.

@@ -166,8 +166,8 @@ class SparseSearch:
         if not self.empty_queries:
             return []
         return [
-            f"{self.empty_queries} queries have no term, and so no results; lower recipe.flops.query_weight, if the "
-            "model was trained here"
+            f"queries without a term: {self.empty_queries}; they have no results. Lower recipe.flops.query_weight, if "
+            "the model was trained here"
         ]
 
     def _blocks(self) -> Iterator[tuple[int, csr_array]]:

@@ -1,0 +1,125 @@
+"""A sparse encoder is trained, resumed and scored like a dense one, and its FLOPS weights act."""
+
+import json
+
+import pytest
+import torch
+from sentence_transformers import SparseEncoder
+from sentence_transformers.sparse_encoder.losses import SparseMultipleNegativesRankingLoss, SpladeLoss
+from tiny_sparse import make_sparse_base
+from tiny_training import history, make_collection, run, same, weights
+
+from denseflow.encoder import load_encoder
+from denseflow.splade import is_sparse
+from denseflow.train.losses.flops import Flops, flops
+from denseflow.train.losses.infonce import InfoNCE
+from denseflow.train.losses.targets import Targets
+
+LOSS = {"name": "infonce", "temperature": 1.0, "in_batch_negatives": True}
+FLOPS = {"query_weight": 1e-3, "passage_weight": 1e-3, "warmup_ratio": 0.0}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return make_sparse_base(tmp_path_factory.mktemp("sparse") / "base")
+
+
+def targets(queries: int, passages: int) -> Targets:
+    drawn = torch.zeros(queries, passages, dtype=torch.bool)
+    drawn[range(queries), range(queries)] = True
+    return Targets(positive=torch.arange(queries), drawn=drawn, relevant=drawn, positives=drawn)
+
+
+def test_the_loss_and_its_gradient_are_those_of_sentence_transformers(base):
+    torch.manual_seed(0)
+    queries, passages = (torch.randn(4, 30).relu().requires_grad_() for _ in range(2))
+    ours = Flops(InfoNCE(1.0, similarity="dot"), 0.3, 0.2, warmup_steps=0)(queries, passages, targets(4, 4))
+    found = torch.autograd.grad(ours, (queries, passages))
+
+    model = SparseEncoder(str(base.parent / "model"), device="cpu")
+    ranking = SparseMultipleNegativesRankingLoss(model, scale=1.0)
+    theirs = SpladeLoss(model, ranking, document_regularizer_weight=0.2, query_regularizer_weight=0.3)
+    parts = [ranking.compute_loss_from_embeddings([queries, passages], None)]
+    parts.append(0.2 * theirs.document_regularizer.compute_loss_from_embeddings(passages))
+    parts.append(0.3 * theirs.query_regularizer.compute_loss_from_embeddings(queries))
+    expected = torch.autograd.grad(sum(parts), (queries, passages))
+    torch.testing.assert_close(ours, sum(parts))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_the_weights_rise_with_the_square_of_the_step():
+    loss = Flops(InfoNCE(1.0, similarity="dot"), 0.3, 0.2, warmup_steps=10)
+    assert [loss.at(step).risen for step in (0, 1, 5, 10, 99)] == [0.0, pytest.approx(0.01), 0.25, 1.0, 1.0]
+    texts = torch.ones(2, 3)
+    plain = loss.loss(texts, texts, targets(2, 2))
+    assert loss.at(0)(texts, texts, targets(2, 2)) == plain
+    price = 0.3 * flops(texts) + 0.2 * flops(texts)
+    torch.testing.assert_close(loss.at(5)(texts, texts, targets(2, 2)), plain + 0.25 * price)
+
+
+def trained(base, training_file, folder, **changes):
+    changes = {"loss": LOSS, "flops": FLOPS, "max_steps": 3, **changes}
+    return run(base, training_file, folder, **changes)
+
+
+def test_a_trained_sparse_encoder_is_one_again_and_its_log_counts_terms(base, training_file, tmp_path):
+    out = trained(base, training_file, tmp_path)
+    assert is_sparse(load_encoder(out / "model"))
+    SparseEncoder(str(out / "model"), device="cpu").encode_query(["what is milk"])
+    line = history(out)[-1]
+    assert {"query_terms", "passage_terms", "query_flops", "passage_flops", "flops_risen"} <= line.keys()
+    assert json.loads((out / "manifest.json").read_text())["recipe"]["flops"] == FLOPS
+
+
+@pytest.mark.parametrize("key", ["query_weight", "passage_weight", "warmup_ratio"])
+def test_each_option_of_flops_changes_the_weights(base, training_file, tmp_path, key):
+    plain = weights(trained(base, training_file, tmp_path / "one"))
+    changed = {**FLOPS, key: 0.9}
+    assert not same(plain, weights(trained(base, training_file, tmp_path / "other", flops=changed)))
+
+
+def test_higher_weights_leave_fewer_terms(base, training_file, tmp_path):
+    ends = []
+    for price in (0.0, 1.0):
+        options = {**FLOPS, "query_weight": price, "passage_weight": price}
+        folder = tmp_path / str(price)
+        out = trained(base, training_file, folder, flops=options, max_steps=12, learning_rate=1e-2)
+        ends.append(history(out)[-1]["passage_terms"])
+    assert ends[1] < 0.7 * ends[0]
+
+
+def test_grad_cache_gives_the_same_weights(base, training_file, tmp_path):
+    # Pieces of 32 texts hold the whole batch, so that dropout is the same.
+    one = weights(trained(base, training_file, tmp_path / "one"))
+    other = weights(trained(base, training_file, tmp_path / "other", micro_batch=32))
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, other[name], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"encoders": "separate"},
+        {"encoders": "query_only"},
+        {"weights": "lora", "lora": {"rank": 2, "alpha": 4.0, "dropout": 0.0}},
+        {"weights": "bitfit"},
+        {"frozen_layers": 1},
+    ],
+    ids=lambda changes: str(next(iter(changes.values()))),
+)
+def test_encoders_and_weights_are_chosen_as_for_dense_ones(base, training_file, tmp_path, changes):
+    out = trained(base, training_file, tmp_path, **changes)
+    model = load_encoder(out / "model")
+    vectors = [model.encode(["milk and fish"], task=task).to_dense() for task in ("query", "document")]
+    assert torch.equal(*vectors) != ("encoders" in changes)
+
+
+def test_it_is_scored_on_dev_while_it_is_trained_and_the_best_is_kept(base, training_file, tmp_path):
+    dev = make_collection(tmp_path / "dev")
+    evaluate = {"split": "dev", "measure": "nDCG@10", "every_steps": 1, "keep_best": True}
+    out = trained(base, training_file, tmp_path / "out", evaluate=evaluate, evaluation=dev)
+    looks = [line["dev/nDCG@10"] for line in history(out) if "dev/nDCG@10" in line]
+    assert len(looks) == 4
+    assert all(0 <= look <= 1 for look in looks)
