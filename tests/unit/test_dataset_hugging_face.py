@@ -3,20 +3,26 @@
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from fake_hub import FakeHub
 
 from denseflow.collection import read_answers, read_corpus, read_qrels, read_queries
+from denseflow.config.answers import check_answers
 from denseflow.config.dataset import Dataset
+from denseflow.config.experiment import Experiment
 from denseflow.config.load import check
+from denseflow.config.registry import Registry
 from denseflow.dataset.export import export
 from denseflow.errors import DenseflowError
 from denseflow.manifest import read_manifest
 from denseflow.workflow.canonical import canonical
+from denseflow.workflow.graph import Graph
 
 CARD = """\
 ---
@@ -129,6 +135,35 @@ def test_nfcorpus_as_parquet_is_nfcorpus(shared, tmp_path):
     assert len(read_queries(out / "queries.test.jsonl")) == 323
 
 
+def test_korquad_in_the_hub_s_columns_has_the_questions_and_passages_that_its_json_has(shared, tmp_path):
+    import datasets
+
+    file = shared / "data/korquad/KorQuAD_v1.0_dev.json.gz"
+    with gzip.open(file, "rt", encoding="utf-8") as text:
+        articles = json.load(text)["data"]
+    rows = [
+        {"id": one["id"], "title": article["title"], "context": paragraph["context"], "question": one["question"]}
+        | {"answers": {name: [answer[name] for answer in one["answers"]] for name in ("text", "answer_start")}}
+        for article in articles
+        for paragraph in article["paragraphs"]
+        for one in paragraph["qas"]
+    ]
+    datasets.DatasetDict({"validation": datasets.Dataset.from_list(rows)}).save_to_disk(tmp_path / "saved")
+    columns = {"query": "question", "query_id": "id", "passage": "context", "title": "title", "answers": "answers.text"}
+    out = exported(tmp_path / "out", path=str(tmp_path / "saved"), pairs={"test": {"split": "validation", **columns}})
+    squad = {"type": "squad", "files": {"dev": {"path": str(file)}}, "splits": {"test": [{"file": "dev"}]}}
+    dataset = check(Dataset, {"source": squad}, "korquad.yaml")
+    export(json.loads(canonical(dataset.source)), tmp_path / "squad")
+    documents, queries, answers, qrels = all_of(out)
+    assert (len(documents), len(queries)) == (960, 5774)  # 964 paragraphs, of which four are the text of another
+    expected, expected_queries, expected_answers, expected_qrels = all_of(tmp_path / "squad")
+    assert (queries, answers) == (expected_queries, expected_answers)
+    texts, expected_texts = ({one: (title, text) for one, title, text in found} for found in (documents, expected))
+    assert sorted(texts.values()) == sorted(expected_texts.values())
+    for query_id, judged in qrels.items():
+        assert {texts[one] for one in judged} == {expected_texts[one] for one in expected_qrels[query_id]}
+
+
 def test_what_is_not_there_is_said_with_what_there_is(folder, tmp_path):
     def fails(match, **changes):
         with pytest.raises(DenseflowError, match=match):
@@ -199,3 +234,38 @@ def test_the_hub_s_commit_is_recorded_and_kept_and_no_other_is_taken_from_the_ca
     assert f"org/fruit at cccccccccccc: not in the cache of the datasets library, which has '{'a' * 40}'" in done.stderr
     revisions.unlink()
     assert "dataset 'org/fruit' cannot be found on the Hugging Face hub" in run("four", HF_HUB_OFFLINE="1").stderr
+
+
+def test_other_files_in_a_folder_make_the_collection_anew_and_a_missing_one_is_refused_early(folder, tmp_path):
+    config = tmp_path / "config"
+    values = {
+        "datasets/fruit": {"source": {"type": "hugging_face", "path": str(folder), **SOURCE}},
+        "experiments/fruit": {"evaluate_on": [{"dataset": "fruit"}], "systems": {"before": {"bm25": {}}}},
+    }
+    for name, value in values.items():
+        (config / name).parent.mkdir(parents=True)
+        (config / f"{name}.yaml").write_text(yaml.safe_dump(value))
+    workflow = {"experiments": ["fruit"], "results": str(tmp_path / "results")}
+
+    def options():
+        return Graph(Registry(workflow, config), Path(__file__).resolve().parents[2]).dataset_options("fruit")
+
+    before = options()
+    assert options() == before
+    (folder / "corpus.jsonl").write_text('{"_id": "d1", "title": "", "text": "blue"}')
+    assert options() != before
+    shutil.rmtree(folder)
+    with pytest.raises(DenseflowError, match=r"fruit\.yaml: key 'source\.path': .* does not exist"):
+        options()
+
+
+def test_a_measure_of_answers_needs_their_column(tmp_path):
+    def dataset(**columns):
+        pairs = {"test": {"split": "test", "query": "q", "passage": "p", **columns}}
+        return check(Dataset, {"source": {"type": "hugging_face", "hub": "a/b", "pairs": pairs}}, "d.yaml")
+
+    values = {"evaluate_on": [{"dataset": "d"}], "systems": {"before": {"bm25": {}}}, "measures": ["Answer@20"]}
+    experiment = check(Experiment, values, "e.yaml")
+    check_answers(experiment, {"d": dataset(answers="a")}, Path("e.yaml"))
+    with pytest.raises(DenseflowError, match="queries of d have none.*name the column"):
+        check_answers(experiment, {"d": dataset()}, Path("e.yaml"))

@@ -270,3 +270,17 @@ def test_nfcorpus_s_own_judgements_grade_what_beir_s_train_file_does_not(shared,
     }
     levels = [level for judged in train.values() for level in judged.values()]
     assert (levels.count(1), levels.count(2)) == (106296, 4279)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "last"),
+    [
+        ("cacm/common_words", 428, ("429", "specifying")),
+        ("nfcorpus/original-release/nontopics.ids", 1517, ("1517", "PLAIN-3474")),
+    ],
+)
+def test_lists_of_words_and_ids_are_read_as_lines(shared, tmp_path, name, count, last):
+    source = {"type": "lines", "files": [{"path": str(shared / "data" / name)}]}
+    export(json.loads(canonical(check(Dataset, {"source": source}, name).source)), tmp_path / "out")
+    documents = list(read_corpus(tmp_path / "out" / "corpus.jsonl"))
+    assert (len(documents), (documents[-1].id, documents[-1].text)) == (count, last)
