@@ -12,6 +12,7 @@ from denseflow.cli import main
 from denseflow.compare.comparison import Comparison, compare_results
 from denseflow.compare.folder import Results
 from denseflow.compare.numbers import BETTER, IDENTICAL, NOISE, WORSE
+from denseflow.compare.sentences import UNTESTED
 from denseflow.compare.steps import ABSENT
 from denseflow.files import sha256, write_json, write_text
 from denseflow.manifest import write_manifest
@@ -167,6 +168,80 @@ def test_versions_are_named_once_with_their_stages(a, b):
     (difference,) = found(a, b).steps.versions
     assert (difference.key, difference.a) == ("scipy", ABSENT)
     assert set(difference.where.split(", ")) == {"dataset", "train", "search", "evaluate"}
+
+
+def sentences(folder: Folder, cosines: dict[str, np.ndarray], people: np.ndarray, f1: float = 0.5) -> None:
+    """Scores on a set of pairs and on one for mining, with the manifest of their table."""
+    place = folder.path / "evaluate/tiny/similarity"
+    inputs = {}
+    for variant, values in cosines.items():
+        lines = "".join(f"{score}\t{cosine}\n" for score, cosine in zip(people, values, strict=True))
+        mined = f"measure\tvalue\naverage_precision\t0.25\nf1\t{f1}\nthreshold\t0.7\n"
+        for name, kind, text in (("sts", "sts", f"value\tcosine\n{lines}"), ("mining", "paraphrases", mined)):
+            write_text(place / name / "after" / variant / "scores.tsv", text)
+            write_manifest(place / name / "after" / variant, "evaluate", ["scores.tsv"], options={"type": kind})
+            inputs[f"{name}/after/{variant}"] = sha256(place / name / "after" / variant / "manifest.json")
+    write_text(folder.path / "experiments/tiny/similarity.tsv", "the table")
+    write_manifest(
+        folder.path / "experiments/tiny", "report", ["similarity.tsv"], name="similarity.manifest.json", inputs=inputs
+    )
+
+
+def test_scores_on_sentences_are_compared_pair_by_pair(a, b, capsys):
+    draw = np.random.default_rng(1)
+    people = draw.integers(0, 6, 80).astype(float)
+    good, bad = people + draw.normal(0, 0.1, 80), draw.normal(0, 1, 80)
+    noisy = good + draw.normal(0, 1e-4, 80)
+    for folder in (a, b):
+        folder.write()
+    sentences(a, {"seed0": good, "seed1": good}, people)
+    sentences(b, {"seed0": noisy, "seed1": good}, people)
+
+    def compared():
+        (one,) = compare_results(Results(a.path), Results(b.path), "tiny", 0.95).experiments
+        return one, {(n.dataset, n.measure): n.verdict for n in one.numbers if n.split in ("pairs", "mining")}
+
+    one, of_sentences = compared()
+    assert of_sentences == {
+        ("sts", "Spearman"): NOISE,
+        ("sts", "Pearson"): NOISE,
+        ("mining", "AP"): IDENTICAL,
+        ("mining", "F1"): IDENTICAL,
+    }
+    assert next(n for n in one.numbers if n.measure == "Pearson").queries == 80
+    sentences(b, {"seed0": bad, "seed1": bad}, people, f1=0.4)
+    one, of_sentences = compared()
+    assert (of_sentences["sts", "Spearman"], of_sentences["mining", "F1"]) == (WORSE, UNTESTED)
+    assert next(n for n in one.numbers if n.measure == "F1").difference == pytest.approx(-0.1)
+    assert main(["compare", str(a.path), str(b.path)]) == 0
+    assert "B is WORSE" in capsys.readouterr().out
+    sentences(b, {"seed0": bad, "seed1": bad}, people[::-1])
+    assert "after on the sentences sts, with these pairs" in compared()[0].only_a
+
+
+def test_results_on_sentences_alone_are_compared_too(a, b):
+    people = np.arange(20.0)
+    for folder in (a, b):
+        folder.write()
+        shutil.rmtree(folder.path / "evaluate/tiny")
+        sentences(folder, {"pretrained": people}, people)
+    (one,) = compare_results(Results(a.path), Results(b.path), None, 0.95).experiments
+    assert {number.verdict for number in one.numbers} == {IDENTICAL}
+    assert "evaluate/tiny/similarity/sts/after/pretrained/manifest.json" not in (one.steps.only_a + one.steps.only_b)
+    assert one.steps.same == 3
+
+
+def test_machines_that_differ_stand_beside_each_other(a, b, capsys):
+    a.write()
+    b.write()
+    assert found(a, b).machines == ([], [])
+    for folder, name in ((a, "One CPU"), (b, "Other CPU")):
+        facts = {"processor": name, "hardware threads": "4", "memory": "8 GiB", "GPUs": "NVIDIA L4"}
+        write_json(folder.path / "logs/train/tuned.seed0.machine.json", facts)
+    main(["compare", str(a.path), str(b.path)])
+    said = capsys.readouterr().out
+    assert "A: One CPU, 4 hardware threads, 8 GiB, NVIDIA L4" in said
+    assert "B: Other CPU, 4 hardware threads" in said
 
 
 def test_other_data_is_another_test(a, b):

@@ -7,6 +7,7 @@ from typing import Any
 
 from denseflow.compare.folder import Results
 from denseflow.compare.numbers import Number, compare_numbers, missing, summary
+from denseflow.compare.sentences import compare_sentences, missing_sentences
 from denseflow.compare.steps import Difference, StepDifferences, compare_steps, flat_differences
 from denseflow.errors import DenseflowError
 
@@ -28,6 +29,8 @@ class Comparison:
     """Numbers that B lacks."""
     only_b: list[str]
     summary: list[str]
+    machines: tuple[list[str], list[str]]
+    """That the steps ran on; none where it is not told."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,8 @@ def compare_results(a: Results, b: Results, experiment: str | None, confidence: 
 
 
 def _compare(a: Results, b: Results, experiment: str, confidence: float) -> Comparison:
-    scores = a.scores(experiment), b.scores(experiment)
-    numbers = compare_numbers(*scores, confidence)
+    scores, sentences = (a.scores(experiment), b.scores(experiment)), (a.sentences(experiment), b.sentences(experiment))
+    numbers = compare_numbers(*scores, confidence) + compare_sentences(*sentences, confidence)
     steps = compare_steps(a.steps(experiment), b.steps(experiment))
     said = summary(numbers, confidence)
     if steps.data:
@@ -93,9 +96,10 @@ def _compare(a: Results, b: Results, experiment: str, confidence: float) -> Comp
         configuration=_recorded(of.configuration(experiment) for of in (a, b)),
         steps=steps,
         numbers=numbers,
-        only_a=missing(*scores),
-        only_b=missing(*reversed(scores)),
+        only_a=missing(*scores) + missing_sentences(*sentences),
+        only_b=missing(*reversed(scores)) + missing_sentences(*reversed(sentences)),
         summary=said,
+        machines=(a.machines(experiment), b.machines(experiment)),
     )
 
 

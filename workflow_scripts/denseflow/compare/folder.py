@@ -6,16 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import yaml
 
+from denseflow.compare.sentences import ScoredSet
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256
 from denseflow.manifest import NAME, read_manifest
 from denseflow.report.digests import digests_in
 from denseflow.report.scores import Scores
+from denseflow.report.step_files import Machines, machine_words
 
 _MANIFESTS = f"*{NAME}"
 _CRATE = "ro-crate-metadata.json"
+_SIMILARITY = "similarity.manifest.json"
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Results:
 
     Attributes:
         path: The folder.
-        experiments: The names of the experiments that were evaluated.
+        experiments: The names of the experiments that were evaluated, on searches or on sentences.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,7 +52,9 @@ class Results:
             DenseflowError: It is no folder of results.
         """
         self.path = path
-        self.experiments = sorted(found.parent.name for found in path.glob(f"evaluate/*/{NAME}"))
+        evaluated = {found.parent.name for found in path.glob(f"evaluate/*/{NAME}")}
+        compared = {found.parent.name for found in path.glob(f"experiments/*/{_SIMILARITY}")}
+        self.experiments = sorted(evaluated | compared)
         if not self.experiments:
             raise DenseflowError(
                 f"{path}: {'no experiment was evaluated here' if path.is_dir() else 'no such folder'}; expected a "
@@ -55,15 +62,39 @@ class Results:
             )
         self._known: dict[str, str] | None = None
 
-    def scores(self, experiment: str) -> Scores:
-        """The values of each query.
+    def scores(self, experiment: str) -> Scores | None:
+        """The values of each query; None where nothing was searched.
 
         Raises:
-            DenseflowError: They are missing or were altered.
+            DenseflowError: They were altered.
         """
         manifest = self.path / "evaluate" / experiment / NAME
+        if not manifest.is_file():
+            return None
         read_manifest(manifest)
         return Scores(manifest.with_name("scores.tsv"))
+
+    def sentences(self, experiment: str) -> dict[tuple[str, str], ScoredSet]:
+        """The scores on sets of sentences, by set and system, of the sets that the experiment's table has.
+
+        Raises:
+            DenseflowError: A file was altered.
+        """
+        table = self._report(experiment) / _SIMILARITY
+        if not table.is_file():
+            return {}
+        found: dict[tuple[str, str], dict[str, Path]] = {}
+        for key in read_manifest(table)["inputs"]:
+            name, system, variant = key.split("/")
+            folder = self.path / "evaluate" / experiment / "similarity" / name / system / variant
+            found.setdefault((name, system), {})[variant] = folder / NAME
+        return {key: _scored_set(of_variants) for key, of_variants in found.items()}
+
+    def machines(self, experiment: str) -> list[str]:
+        """The machines that the steps ran on, in words; none where it is not told."""
+        machines = Machines(self.path)
+        told = [facts for name in self.steps(experiment) for facts in machines.of(self.path / name)]
+        return list(dict.fromkeys(machine_words(facts) for facts in told))
 
     def steps(self, experiment: str) -> dict[str, Step]:
         """The steps that led to an experiment's scores, by their manifests' paths; parents come first.
@@ -85,7 +116,9 @@ class Results:
                     add(parent)
             steps[name] = Step(manifest, parents)
 
-        add(f"evaluate/{experiment}/{NAME}")
+        for name in (f"evaluate/{experiment}/{NAME}", f"experiments/{experiment}/{_SIMILARITY}"):
+            if (self.path / name).is_file():
+                add(name)
         return steps
 
     def commit(self, experiment: str) -> str | None:
@@ -131,6 +164,19 @@ class Results:
                     self._known.setdefault(file["sha256"], name)
                 self._known[sha256(path)] = name
         return self._known
+
+
+def _scored_set(manifests: Mapping[str, Path]) -> ScoredSet:
+    """One system's scores on a set, from the manifests of its variants."""
+    frames, kind = {}, ""
+    for variant, manifest in manifests.items():
+        kind = read_manifest(manifest)["options"]["type"]
+        frames[variant] = pd.read_csv(manifest.with_name("scores.tsv"), sep="\t")
+    if kind == "paraphrases":
+        found = {variant: dict(zip(frame["measure"], frame["value"], strict=True)) for variant, frame in frames.items()}
+        return ScoredSet(kind, np.empty(0), {}, found)
+    people = next(iter(frames.values()))["value"].to_numpy()
+    return ScoredSet(kind, people, {variant: frame["cosine"].to_numpy() for variant, frame in frames.items()}, {})
 
 
 def _inputs(value: Any) -> Iterator[str]:

@@ -62,16 +62,18 @@ class Number:
         return self.verdict != IDENTICAL
 
 
-def compare_numbers(a: Scores, b: Scores, confidence: float) -> list[Number]:
+def compare_numbers(a: Scores | None, b: Scores | None, confidence: float) -> list[Number]:
     """Compare all numbers that two evaluations of an experiment share.
 
     Queries are paired by their ids; Holm's correction is over all of these numbers.
 
     Args:
-        a: The values of one folder.
+        a: The values of one folder; None where nothing was searched.
         b: Those of the other.
         confidence: Such as 0.95: how seldom noise alone is to be called a difference, 1 in 20.
     """
+    if a is None or b is None:
+        return []
     shared = [(task, system) for task in a.tasks for system in a.systems if a.has(task, system) and b.has(task, system)]
     numbers = [one for task, system in shared if (one := _number(a, b, task, system, confidence)) is not None]
     corrected = holm([number.p for number in numbers])
@@ -81,13 +83,15 @@ def compare_numbers(a: Scores, b: Scores, confidence: float) -> list[Number]:
     ]
 
 
-def missing(a: Scores, b: Scores) -> list[str]:
+def missing(a: Scores | None, b: Scores | None) -> list[str]:
     """The systems and tasks of ``a`` that ``b`` does not have, in words."""
+    if a is None:
+        return []
     return [
         f"{system}, {task.measure} on {task.dataset} {task.split}"
         for task in a.tasks
         for system in a.systems
-        if a.has(task, system) and not b.has(task, system)
+        if a.has(task, system) and (b is None or not b.has(task, system))
     ]
 
 
@@ -99,14 +103,14 @@ def summary(numbers: Sequence[Number], confidence: float) -> list[str]:
     if not differing:
         return [f"All {len(numbers)} numbers are identical, query by query.", *_unpaired(numbers)]
     shown = [number for number in differing if number.verdict in (BETTER, WORSE)]
-    test = f"paired randomisation tests with Holm's correction, at {confidence:.0%}"
+    test = f"paired tests with Holm's correction, at {confidence:.0%}"
     said = [f"{len(differing)} of {len(numbers)} numbers are not the same in both."]
     if not shown:
+        tested = [number.p_holm for number in differing if not isnan(number.p_holm)]
         detectable = max((number.detectable for number in differing if not isnan(number.detectable)), default=NAN)
-        said.append(
-            f"None differs by more than noise ({test}; smallest p {min(number.p_holm for number in differing):.3g}). "
-            f"A true difference of {detectable:.4f} or more would probably have been shown in each of them."
-        )
+        smallest = f"; smallest p {min(tested):.3g}" if tested else ""
+        could = f" A true difference of {detectable:.4f} or more would probably have been shown in each search."
+        said.append(f"None differs by more than noise ({test}{smallest})." + ("" if isnan(detectable) else could))
     else:
         said.append(f"{len(shown)} of them by more than the noise of the queries ({test}):")
         said += [

@@ -42,6 +42,7 @@ def _print(one: Comparison, console: Console) -> None:
         _list(console, f"Only in {name}", missing)
     steps = one.steps
     console.print(Text("\nCode", style="bold").append(_commits(one.commits), style="not bold"))
+    console.print(Text("\nMachines", style="bold").append(_machines(one.machines), style="not bold"))
     _differences(console, "Rules (SHA-256)", one.rules and [_short(difference) for difference in one.rules])
     _differences(console, "Configuration", one.configuration)
     _differences(console, "Options of the steps", steps.options)
@@ -64,7 +65,7 @@ def _numbers(numbers: Sequence[Number]) -> Table:
     table = Table()
     for name in ("dataset", "system", "measure"):
         table.add_column(name, overflow="fold")
-    for name in ("A", "B", "B less A", "interval", "p (Holm)", "queries changed"):
+    for name in ("A", "B", "B less A", "interval", "p (Holm)", "queries or pairs changed"):
         table.add_column(name, justify="right")
     table.add_column("verdict")
     for one in numbers:
@@ -75,9 +76,9 @@ def _numbers(numbers: Sequence[Number]) -> Table:
             _mean(one.a, one.seeds_a),
             _mean(one.b, one.seeds_b),
             f"{one.difference:+.4f}" if one.changed else "0",
-            f"[{one.low:+.4f}, {one.high:+.4f}]".replace("[", r"\[") if one.changed else "",
-            f"{one.p_holm:.3g}" if one.changed else "",
-            f"{one.changed} of {one.queries}",
+            f"[{one.low:+.4f}, {one.high:+.4f}]".replace("[", r"\[") if one.changed and one.low == one.low else "",
+            f"{one.p_holm:.3g}" if one.changed and one.p_holm == one.p_holm else "",
+            f"{one.changed} of {one.queries}" if one.queries > 1 else "",
             Text(one.verdict, style=_STYLES.get(one.verdict, "")),
         )
     return table
@@ -94,6 +95,14 @@ def _commits(commits: tuple[str | None, str | None]) -> str:
         return f": the same commit, {commits[0]}"
     a, b = (commit or "not recorded" for commit in commits)
     return f": commit {a} in A, {b} in B"
+
+
+def _machines(machines: tuple[Sequence[str], Sequence[str]]) -> str:
+    if not all(machines):
+        return ": not told in both"
+    if machines[0] == machines[1]:
+        return f": the same kind in both, {'; '.join(machines[0])}"
+    return f"\n  A: {'; '.join(machines[0])}\n  B: {'; '.join(machines[1])}"
 
 
 def _differences(console: Console, title: str, found: Sequence[Difference] | None) -> None:
