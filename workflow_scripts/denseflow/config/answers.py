@@ -8,6 +8,7 @@ from denseflow.config.dataset import Dataset
 from denseflow.config.experiment import Experiment
 from denseflow.config.sources.beir import BeirSource
 from denseflow.config.sources.columns import answered
+from denseflow.config.sources.flag_embedding import FlagEmbeddingSource
 from denseflow.config.sources.hugging_face import HuggingFaceSource
 from denseflow.config.sources.ir_datasets import IrDatasetsSource
 from denseflow.config.sources.package_docs import PackageDocsSource
@@ -39,7 +40,7 @@ def check_answers(experiment: Experiment, datasets: Mapping[str, Dataset], file:
 
 def _may_have_answers(dataset: Dataset, split: str) -> bool:
     source = dataset.source
-    if isinstance(source, PackageDocsSource | SmartSource):
+    if isinstance(source, PackageDocsSource | SmartSource | FlagEmbeddingSource):
         return False
     if isinstance(source, TablesSource | HuggingFaceSource):
         return answered(source, split)

@@ -7,6 +7,7 @@ from pydantic import Field
 from denseflow.config.section import Name, Section, option, required
 from denseflow.config.sources.beir import BeirSource
 from denseflow.config.sources.dpr import DprSource
+from denseflow.config.sources.flag_embedding import FlagEmbeddingSource
 from denseflow.config.sources.hugging_face import HuggingFaceSource
 from denseflow.config.sources.ir_datasets import IrDatasetsSource
 from denseflow.config.sources.lines import LinesSource
@@ -22,6 +23,7 @@ Source = Annotated[
     | PackageDocsSource
     | SquadSource
     | DprSource
+    | FlagEmbeddingSource
     | SmartSource
     | TablesSource
     | LinesSource

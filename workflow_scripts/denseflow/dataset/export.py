@@ -10,6 +10,7 @@ from denseflow.collection import QRELS_HEADER
 from denseflow.dataset import (
     beir,
     dpr,
+    flag_embedding,
     hugging_face,
     ir_datasets,
     lines,
@@ -33,6 +34,7 @@ SOURCES = {
     "package_docs": package_docs.open_collection,
     "squad": squad.open_collection,
     "dpr": dpr.open_collection,
+    "flag_embedding": flag_embedding.open_collection,
     "smart": smart.open_collection,
     "tables": tables.open_collection,
     "lines": lines.open_collection,
