@@ -39,12 +39,14 @@ FILES = {
 
 
 def lay_out_own_configuration(folder: Path) -> None:
-    """The project's own configuration in place of what ``folder`` has, with empty folders for the paths it names."""
+    """The project's own configuration in place of what ``folder`` has, and empty files and folders where it looks."""
     shutil.rmtree(folder / "config", ignore_errors=True)
     shutil.copytree(PROJECT / "config", folder / "config")
-    for path in (folder / "config").rglob("*.yaml"):
-        for place in _paths(yaml.safe_load(path.read_text(encoding="utf-8"))):
-            (folder / place).mkdir(parents=True, exist_ok=True)
+    for file in (folder / "config").rglob("*.yaml"):
+        for place in _paths(yaml.safe_load(file.read_text(encoding="utf-8"))):
+            path = folder / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch() if path.suffix else path.mkdir(exist_ok=True)
 
 
 def _paths(value: object) -> Iterator[str]:

@@ -2,12 +2,16 @@
 
 import pytest
 from docs_page import PROJECT, lay_out
-from test_bm25_index_search import bm25
+from test_bm25_index_search import bm25, rank
 
 from denseflow.bm25.analyzers import cut
 from denseflow.bm25.character_bigrams import character_bigrams
+from denseflow.bm25.index import build_index
+from denseflow.collection import read_qrels
 from denseflow.config.registry import Registry
+from denseflow.dataset.export import export
 from denseflow.errors import DenseflowError
+from denseflow.evaluate.measures import evaluate
 from denseflow.workflow.graph import Graph
 
 
@@ -67,3 +71,17 @@ def test_an_unknown_analyzer_of_negatives_is_refused_with_its_key(tmp_path):
     }
     with pytest.raises(DenseflowError, match=r"negatives/bigrams.yaml: key 'sources\[0\].analyzer': .*'bigram'"):
         Registry({"experiments": ["bigrams"]}, lay_out(tmp_path / "config", files))
+
+
+def test_the_questions_of_cmrc_2018_score_near_what_another_bm25_over_bigrams_gives(shared, tmp_path):
+    file = {"path": str(shared / "data/cmrc2018/cmrc2018_trial.json.gz")}
+    source = {"type": "squad", "files": {"trial": file}, "splits": {"test": [{"file": "trial"}]}, "titles": False}
+    dataset = tmp_path / "dataset"
+    export({**source, "seed": 0}, dataset)
+    build_index(dataset / "corpus.jsonl", dataset / "manifest.json", tmp_path / "index", analyzer="character_bigrams")
+    scores = evaluate(
+        read_qrels(dataset / "qrels.test.tsv"),
+        rank(dataset, tmp_path / "index", tmp_path / "run.trec", depth=10),
+        ["nDCG@10"],
+    )
+    assert sum(score.value for score in scores) / len(scores) == pytest.approx(0.9847, abs=0.002)
