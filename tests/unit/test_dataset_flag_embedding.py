@@ -1,4 +1,4 @@
-"""Queries with positive and negative texts, as FlagEmbedding and PaddleNLP train on: a collection, and its negatives."""
+"""Queries with positive and negative texts, as PaddleNLP trains on: a collection, and its negatives."""
 
 import json
 

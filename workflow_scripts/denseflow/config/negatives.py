@@ -59,7 +59,7 @@ class DenseNegatives(RankedNegatives):
 
 
 class GivenNegatives(Section):
-    """Passages that a question comes with as negatives, in a dataset whose source has such: `type: dpr`."""
+    """Passages that a question comes with as negatives, in a dataset whose source has such: `dpr`, `flag_embedding`."""
 
     type: Literal["given"] = required("`given`")
     count: int = required("How many a query", ge=1)

@@ -18,6 +18,7 @@ from denseflow.config.negatives import Bm25Negatives, DenseNegatives, GivenNegat
 from denseflow.config.section import Section
 from denseflow.config.sources.beir import BeirSource
 from denseflow.config.sources.dpr import DprSource
+from denseflow.config.sources.flag_embedding import FlagEmbeddingSource
 from denseflow.config.sources.sentences import SentencesSource
 from denseflow.config.workflow import Workflow
 from denseflow.errors import DenseflowError
@@ -166,11 +167,12 @@ class Registry:
                 "negatives alone; add some there, or name another file"
             )
         for number, source in enumerate(mining.sources):
-            if isinstance(source, GivenNegatives) and not isinstance(self.datasets[dataset].source, DprSource):
+            given = isinstance(self.datasets[dataset].source, DprSource | FlagEmbeddingSource)
+            if isinstance(source, GivenNegatives) and not given:
                 raise DenseflowError(
                     f"{self.file('negatives', negatives)}: key 'sources[{number}].type': 'given', but the questions of "
-                    f"{dataset!r} come without negatives, which a source of `type: dpr` alone has; mine them with bm25, "
-                    "dense or random"
+                    f"{dataset!r} come without negatives, which sources of `type: dpr` and `flag_embedding` alone have; "
+                    "mine them with bm25, dense or random"
                 )
             if isinstance(source, Bm25Negatives):
                 chosen = f"{self.file('negatives', negatives)}: key 'sources[{number}].analyzer'"

@@ -48,6 +48,8 @@ def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCol
         collection = collection_of_documents(partial(documents_of, documents), place, queries, judgements)
     if opened.commit is not None:
         collection.facts["revision"] = opened.commit
+    if opened.others:
+        collection.facts["other_revisions"] = opened.others
     yield collection
 
 
@@ -57,28 +59,36 @@ class _Opened:
     Attributes:
         place: Its name, for messages.
         commit: Of the hub; None for a local folder.
+        others: The commits of the other datasets that some parts are in.
     """
 
     def __init__(self, library: Any, source: Mapping[str, Any], cache: Path) -> None:
         self._library, self._source, self._cache = library, source, cache
-        self._parts: dict[tuple[str | None, str], Any] = {}
+        self._parts: dict[tuple[str | None, str | None, str], Any] = {}
+        self._revisions = Path(source["revisions"]) if source.get("revisions") else None
         self.commit: str | None = None
+        self.others: dict[str, str] = {}
         self.place: str = source.get("path") or source["hub"]
         if source.get("hub") is not None:
-            revisions = Path(source["revisions"]) if source.get("revisions") else None
-            self.commit = pinned(source["hub"], source.get("revision"), revisions)
+            self.commit = pinned(source["hub"], source.get("revision"), self._revisions)
             self.place = f"{source['hub']} at {self.commit[:12]}"
 
     def table(self, options: Mapping[str, Any]) -> Table:
         """The rows of a split of a configuration."""
-        config, split = options.get("config"), options["split"]
-        if (config, split) not in self._parts:
-            self._parts[config, split] = self._open(config, split)
+        other, config, split = options.get("hub"), options.get("config"), options["split"]
+        place = self.place
+        if other is not None:
+            commit = self.others.setdefault(other, pinned(other, options.get("revision"), self._revisions))
+            place = f"{other} at {commit[:12]}"
+        if (other, config, split) not in self._parts:
+            self._parts[other, config, split] = self._open(place, other, config, split)
         named = ", ".join(filter(None, (config, split)))
-        return Table(f"{self.place} ({named})", partial(_rows, self._parts[config, split]), options)
+        return Table(f"{place} ({named})", partial(_rows, self._parts[other, config, split]), options)
 
-    def _open(self, config: str | None, split: str) -> Any:
-        path = self._source.get("path")
+    def _open(self, place: str, other: str | None, config: str | None, split: str) -> Any:
+        path = self._source.get("path") if other is None else None
+        hub = self._source.get("hub") if other is None else other
+        commit = self.commit if other is None else self.others[other]
         try:
             if path is not None and any((Path(path) / name).is_file() for name in SAVED):
                 return self._saved(Path(path), split)
@@ -86,21 +96,21 @@ class _Opened:
                 if not Path(path).is_dir():
                     raise DenseflowError(f"source.path: {Path(path).absolute()}: no such folder")
                 return self._library.load_dataset(path, config, split=split, cache_dir=str(self._cache))
-            part = self._library.load_dataset(self._source["hub"], config, split=split, revision=self.commit)
+            part = self._library.load_dataset(hub, config, split=split, revision=commit)
         except DenseflowError:
             raise
         except Exception as error:  # the library's own errors are of many kinds
-            raise DenseflowError(_explain(self.place, config, split, error)) from error
-        self._check_commit(part)
+            raise DenseflowError(_explain(place, config, split, error)) from error
+        self._check_commit(part, place, commit)
         return part
 
-    def _check_commit(self, part: Any) -> None:
+    def _check_commit(self, part: Any, place: str, commit: str | None) -> None:
         """Refuse what the library takes from its cache, whatever its commit, where it does not reach the hub."""
         found = [COMMIT.search(file["filename"]) for file in part.cache_files]
-        others = {match.group(1) for match in found if match is not None} - {self.commit}
+        others = {match.group(1) for match in found if match is not None} - {commit}
         if others:
             raise DenseflowError(
-                f"{self.place}: not in the cache of the datasets library, which has {examples(sorted(others))} and "
+                f"{place}: not in the cache of the datasets library, which has {examples(sorted(others))} and "
                 "does not reach the hub; run it where there is a network"
             )
 

@@ -11,8 +11,16 @@ from denseflow.config.sources.columns import DocumentColumns, JudgementColumns, 
 class Rows(Section):
     """A split of a configuration."""
 
+    hub: Text | None = option(None, "Another dataset of the hub that it is in, such as one of judgements alone")
+    revision: Text | None = option(None, "With `hub`: its commit, tag or branch")
     config: Text | None = option(None, "The dataset's configuration (subset); without it its only one")
     split: Text = required("The configuration's split, such as `train`")
+
+    @model_validator(mode="after")
+    def _revision_of_hub(self) -> Self:
+        if self.revision is not None and self.hub is None:
+            raise ValueError("`revision` goes with `hub`")
+        return self
 
 
 class DocumentRows(DocumentColumns, Rows):
