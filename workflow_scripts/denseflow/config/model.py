@@ -57,6 +57,9 @@ class ModelSource(Section):
     path: Text | None = option(None, "A local folder, relative to the working directory")
     trust_remote_code: bool = option(False, "Whether code from the model's repository may run")
     adapter: Adapter | None = option(None, "A LoRA adapter that was trained on this model, to be merged into it")
+    tokenizer: dict[Text, Any] | None = option(
+        None, "What its tokenizer_config.json shall say that it does not, such as `mecab_kwargs: {mecab_dic: ipadic}`"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> "ModelSource":

@@ -2,16 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from denseflow.errors import DenseflowError
+from denseflow.files import write_json
 
 PICKLE = re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin")
 SAFETENSORS = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
 
 ADAPTER_CONFIG = "adapter_config.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
 
 _SETTINGS = {".json", ".txt", ".model", ".jinja"}  # .model: SentencePiece's vocabulary, a protocol buffer
 _MODULE_FOLDER = re.compile(r"([a-z]+_)?\d+_\w+")  # 1_Pooling; query_0_Transformer of a Router
@@ -48,6 +50,17 @@ def adapter_files(names: Iterable[str]) -> list[str]:
 def list_files(folder: Path) -> list[str]:
     """All files below ``folder``, relative to it."""
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def set_tokenizer(folder: Path, options: Mapping[str, Any]) -> None:
+    """Have each tokenizer_config.json of a model's files say ``options`` beside what it says already.
+
+    A tokenizer whose files leave an option out depends on the default of the installed transformers: of Japanese BERTs
+    the dictionary, which was ipadic before transformers 5 and is unidic_lite since.
+    """
+    for path in sorted(folder.rglob(TOKENIZER_CONFIG)) or [folder / TOKENIZER_CONFIG]:
+        said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        write_json(path, {**said, **options})
 
 
 def refuse_own_code(folder: Path, name: str) -> None:

@@ -38,6 +38,7 @@ from denseflow.train.model_files import (
     SAFETENSORS,
     list_files,
     refuse_own_code,
+    set_tokenizer,
     wanted_files,
 )
 from denseflow.train.weights import convert_pickles, is_float32
@@ -58,6 +59,7 @@ def prepare(source: Mapping[str, Any], contract: Mapping[str, Any], folder: Path
     Args:
         source: ``{"package": distribution, "folder": folder in it or None}``, ``{"path": folder}`` or ``{"hub":
             id, "revision": revision or None}``; and ``trust_remote_code``, false where it is missing. With
+            ``tokenizer``, its tokenizer_config.json says so beside what it says already. With
             ``adapter``, for :func:`denseflow.train.adapter_source.merge_adapter`, its weights are updated. With
             ``passage``, another such source, its encoder is for queries alone and the other one for passages.
         contract: Fields of :class:`denseflow.contract.Contract` to change; None or a missing one keeps what the model
@@ -149,6 +151,9 @@ def fetch(
     """
     trust = bool(source.get("trust_remote_code", False))
     place, facts = _find(source, revisions, trust)
+    if source.get("tokenizer"):
+        facts["tokenizer"] = source["tokenizer"]
+        set_tokenizer(files, source["tokenizer"])
     name = f"{place} ({facts.get('package') or facts.get('hub') or 'path'})"
     _copy(place, files, trust)
     if not trust:
