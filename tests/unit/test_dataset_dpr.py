@@ -11,6 +11,7 @@ from denseflow.config.sources.dpr import DprSource
 from denseflow.dataset.export import export
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256_text
+from denseflow.manifest import read_manifest
 from denseflow.negatives.mine import mine
 from denseflow.negatives.training_file import read_training_file
 
@@ -184,3 +185,34 @@ def test_questions_without_negatives_of_their_own_are_refused(file, tmp_path):
     assert not (tmp_path / "out" / "negatives.train.jsonl").exists()
     with pytest.raises(DenseflowError, match=r"negatives\.train\.jsonl: no such file, because the questions"):
         mined(tmp_path, {"type": "given", "count": 1})
+
+
+def test_a_share_of_a_split_s_questions_is_held_out_and_is_in_no_other_split(tmp_path):
+    rows = [{**WATER, "question": f"question {number}", "id": f"q{number}"} for number in range(20)]
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps(rows))
+
+    def splits(name, **options):
+        held_out = {"dev": {"of": "train", "share": 0.25}}
+        export(source(path, held_out=held_out, **options), tmp_path / name)
+        return [list(read_queries(tmp_path / name / f"queries.{split}.jsonl")) for split in ("train", "dev")]
+
+    train, dev = splits("one")
+    assert (len(train), len(dev), len({*train, *dev})) == (15, 5, 20)
+    assert splits("again") == [train, dev]
+    assert splits("other", seed=1)[1] != dev
+    assert splits("few", max_questions={"train": 3})[1] == dev
+    assert read_manifest(tmp_path / "one" / "manifest.json")["facts"] == {"questions_without_positive": {"train": 0}}
+
+
+@pytest.mark.parametrize(
+    "held_out",
+    [
+        {"train": {"of": "train", "share": 0.2}},
+        {"dev": {"of": "test", "share": 0.2}},
+        {"dev": {"of": "train", "share": 0.2}, "test": {"of": "train", "share": 0.2}},
+    ],
+)
+def test_what_cannot_be_held_out_is_refused(file, held_out):
+    with pytest.raises(ValidationError, match=r"expected a new split of one of `splits` \(train\)"):
+        DprSource.model_validate(source(file, held_out=held_out))

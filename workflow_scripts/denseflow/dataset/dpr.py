@@ -25,13 +25,15 @@ def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCol
 
     Args:
         source: ``splits``: a file (see :func:`denseflow.dataset.data_files.at_hand`) each; ``passages``: one, or None;
-            ``ids``, ``positives``, ``titles``, ``seed`` and ``max_questions``.
+            ``ids``, ``positives``, ``titles``, ``seed`` and ``max_questions``; ``held_out``: by the name of a further
+            split, ``of`` which one it takes which ``share``.
         work: A folder to download and unpack into.
 
     Raises:
         DenseflowError: A file is missing or has another form, or an id stands for two passages.
     """
     files = {split: at_hand(file, work) for split, file in source["splits"].items()}
+    places = files | {split: files[held["of"]] for split, held in source.get("held_out", {}).items()}
     table = None if source.get("passages") is None else at_hand(source["passages"], work)
     titles, ids_by_text = source.get("titles", True), source.get("ids") == "text"
     read = partial(read_questions, titles=titles, ids_by_text=ids_by_text)
@@ -39,7 +41,7 @@ def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCol
     yield SourceCollection(
         origin=f"dpr {', '.join(file.name for file in files.values())}",
         documents=partial(_contexts, files, read) if table is None else partial(read_passages, table, titles=titles),
-        splits={split: partial(_split, split, file, source, read, facts) for split, file in files.items()},
+        splits={split: partial(_split, split, place, source, read, facts) for split, place in places.items()},
         facts=facts,
         packages=("ijson",),
     )
@@ -73,8 +75,9 @@ def _split(name: str, file: Path, source: Mapping[str, Any], read: Any, facts: d
         if question.id in questions:
             raise DenseflowError(f"{file}: two questions have the id {question.id!r}; ids must be unique")
         questions[question.id] = question
-    facts["questions_without_positive"][name] = without
-    questions = drawn_questions(questions, source, name)
+    if name in source["splits"]:
+        facts["questions_without_positive"][name] = without
+    questions = drawn_questions(_held_out(questions, source, name), source, name)
     taken = 1 if source.get("positives") == "first" else None
     return Split(
         {id_: question.text for id_, question in questions.items()},
@@ -89,3 +92,13 @@ def _split(name: str, file: Path, source: Mapping[str, Any], read: Any, facts: d
             for kind, list_ in NEGATIVES.items()
         },
     )
+
+
+def _held_out(questions: dict[str, DprQuestion], source: Mapping[str, Any], name: str) -> dict[str, DprQuestion]:
+    """Of a file's questions, those of the split that takes a share of them, or those that it leaves."""
+    for split, held in source.get("held_out", {}).items():
+        if name in (split, held["of"]):
+            most = max(1, round(held["share"] * len(questions)))
+            taken = drawn_questions(questions, {"seed": source.get("seed", 0), "max_questions": {split: most}}, split)
+            return {id_: question for id_, question in questions.items() if (id_ in taken) == (name == split)}
+    return questions
