@@ -92,3 +92,18 @@ def test_given_negatives_need_questions_that_come_with_some(folder):
     assert "tuned" in Registry({"experiments": ["e"]}, folder).models
     write(folder, "negatives/n", {"sources": [{"type": "given", "count": 3, "first": 2}]})
     assert "first 2 is below count 3" in message(folder)
+
+
+def test_answers_to_leave_out_must_be_there(folder):
+    (folder / "model").mkdir()
+    (folder / "beir").mkdir()
+    (folder / "beir" / "queries.jsonl").write_text('{"_id": "1", "text": "rice"}\n')
+    write(folder, "negatives/n", {"sources": [{"type": "bm25", "count": 1, "without_answer": "dpr"}]})
+    write(folder, "models/base", {"pretrained": {"path": "model"}})
+    data = {"dataset": "d", "negatives": "n"}
+    write(folder, "models/tuned", {"trained": {"base": "base", "data": data, "recipe": {"learning_rate": 1.0e-5}}})
+    systems = {"before": {"model": "base"}, "after": {"model": "tuned"}}
+    write(folder, "experiments/e", {"evaluate_on": [{"dataset": "d"}], "systems": systems})
+    assert "tuned" in Registry({"experiments": ["e"]}, folder).models
+    write(folder, "datasets/d", {"source": {"type": "beir", "path": "beir", "splits": ["train", "test"]}})
+    assert "n.yaml: key 'sources[0].without_answer': given, but the queries of 'd' have no" in message(folder)

@@ -30,7 +30,7 @@ def check_answers(experiment: Experiment, datasets: Mapping[str, Dataset], file:
     if not needing:
         return
     for on in experiment.evaluate_on:
-        if not _may_have_answers(datasets[on.dataset], on.split):
+        if not may_have_answers(datasets[on.dataset], on.split):
             raise DenseflowError(
                 f"{file}: key 'measures': {needing[0]!r} looks for answers, but the queries of {on.dataset} have none; "
                 "leave the measure out (Success@k looks for the gold passage instead), or give each query of the "
@@ -38,7 +38,8 @@ def check_answers(experiment: Experiment, datasets: Mapping[str, Dataset], file:
             )
 
 
-def _may_have_answers(dataset: Dataset, split: str) -> bool:
+def may_have_answers(dataset: Dataset, split: str) -> bool:
+    """Whether a split's queries have answers; True also where that is not known yet."""
     source = dataset.source
     if isinstance(source, PackageDocsSource | SmartSource | FlagEmbeddingSource):
         return False

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from denseflow.bm25.analyzers import check_analyzer
-from denseflow.config.answers import check_answers
+from denseflow.config.answers import check_answers, may_have_answers
 from denseflow.config.data_file import data_files
 from denseflow.config.dataset import Dataset
 from denseflow.config.experiment import Experiment
@@ -14,11 +14,12 @@ from denseflow.config.kept_models import check_kept_models
 from denseflow.config.kinds import PAIR_LOSSES, check_base, check_systems
 from denseflow.config.load import check, read_yaml
 from denseflow.config.model import Model, Trained
-from denseflow.config.negatives import Bm25Negatives, DenseNegatives, GivenNegatives, Negatives
+from denseflow.config.negatives import Bm25Negatives, DenseNegatives, GivenNegatives, Negatives, RankedNegatives
 from denseflow.config.section import Section
 from denseflow.config.sources.beir import BeirSource
 from denseflow.config.sources.dpr import DprSource
 from denseflow.config.sources.flag_embedding import FlagEmbeddingSource
+from denseflow.config.sources.hugging_face import HuggingFaceSource
 from denseflow.config.sources.sentences import SentencesSource
 from denseflow.config.workflow import Workflow
 from denseflow.errors import DenseflowError
@@ -171,9 +172,11 @@ class Registry:
             if isinstance(source, GivenNegatives) and not given:
                 raise DenseflowError(
                     f"{self.file('negatives', negatives)}: key 'sources[{number}].type': 'given', but the questions of "
-                    f"{dataset!r} come without negatives, which sources of `type: dpr` and `flag_embedding` alone have; "
-                    "mine them with bm25, dense or random"
+                    f"{dataset!r} come without negatives, which sources of `type: dpr` and `flag_embedding` alone "
+                    "have; mine them with bm25, dense or random"
                 )
+            if isinstance(source, RankedNegatives) and source.without_answer is not None:
+                self._check_answered(dataset, data.split or "train", negatives, number)
             if isinstance(source, Bm25Negatives):
                 chosen = f"{self.file('negatives', negatives)}: key 'sources[{number}].analyzer'"
                 self._check_analyzer(dataset, source.analyzer, chosen if source.analyzer else f"{where}.negatives'")
@@ -192,6 +195,13 @@ class Registry:
                     f"{where}.teacher': {data.teacher!r}, but {self.file('negatives', negatives)} has no `sources`, so "
                     "that there is nothing for it to tell apart; add some, or leave the teacher out"
                 )
+
+    def _check_answered(self, dataset: str, split: str, negatives: str, number: int) -> None:
+        if not may_have_answers(self.datasets[dataset], split):
+            raise DenseflowError(
+                f"{self.file('negatives', negatives)}: key 'sources[{number}].without_answer': given, but the queries "
+                f"of {dataset!r} have no answers; leave it out"
+            )
 
     def _add_evaluation(self, trained: Trained, where: str) -> None:
         evaluate, data = trained.recipe.evaluate, trained.data
@@ -227,7 +237,7 @@ class Registry:
     def _add_dataset(self, name: str, where: str) -> None:
         if name not in self.datasets:
             dataset = self._read(Dataset, "datasets", name, where)
-            if isinstance(dataset.source, BeirSource) and dataset.source.path is not None:
+            if isinstance(dataset.source, BeirSource | HuggingFaceSource) and dataset.source.path is not None:
                 _require_path(Path(dataset.source.path), f"{self.file('datasets', name)}: key 'source.path'")
             for key, file in data_files(dataset.source, "source"):
                 if file.path is not None and file.url is None:
