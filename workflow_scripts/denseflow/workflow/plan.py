@@ -76,9 +76,12 @@ class Plan:
             size = "" if facts.bytes else f" of {facts.document_bytes:.0f} bytes each, assumed"
             yield f"{name}: {documents} documents{size}; queries: {queries} ({facts.source})"
         for name, model in self._graph.registry.models.items():
-            if model.pretrained is not None and model.kind == "encoder":
+            if model.pretrained is not None and model.kind != "cross_encoder":
                 shape = model_facts(self._graph, name)
-                yield f"{name}: {shape.layers} layers, {shape.dimensions} dimensions ({shape.source})"
+                width = f"{shape.dimensions} dimensions"
+                if model.kind == "sparse_encoder":
+                    width = f"{assumed.SPARSE_NUMBERS // 3} terms a passage, assumed"
+                yield f"{name}: {shape.layers} layers, {width} ({shape.source})"
         for name in self._graph.registry.models:
             if (speed := self._measured.passages_a_second(name)) is not None:
                 yield f"{name}: encoded {speed:,.0f} passages a second here; this is used for both kinds of machine"

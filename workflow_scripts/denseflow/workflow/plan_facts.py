@@ -1,7 +1,7 @@
 """What is known of collections and models before they are made."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,6 +57,7 @@ class ModelFacts:
         layers, width: Of the transformer.
         bytes: Of its weights.
         source: Where this comes from.
+        terms: Of a sparse encoder's vocabulary; 0 of any other model.
     """
 
     dimensions: int
@@ -64,10 +65,14 @@ class ModelFacts:
     width: int
     bytes: int
     source: str
+    terms: int = 0
 
     def operations(self, tokens: float) -> float:
-        """Floating-point operations of a text: two for each weight of a layer and token, and attention's products."""
-        return self.layers * tokens * (24 * self.width**2 + 4 * tokens * self.width)
+        """Floating-point operations of a text: two for each weight of a layer and token, and attention's products; a
+        logit a token and term of a sparse encoder.
+        """
+        layers = self.layers * (24 * self.width**2 + 4 * tokens * self.width)
+        return tokens * (layers + 2 * self.width * self.terms)
 
 
 BERT_BASE = ModelFacts(768, 12, 768, 440_000_000, "assumed to be of BERT base's shape until it is fetched")
@@ -153,8 +158,10 @@ def model_facts(graph: "Graph", name: str) -> ModelFacts:
     made = graph.model(name, "pretrained").parent
     if made.joinpath("manifest.json").is_file():
         folder = made
-    shape = None if folder is None else _shape(folder)
-    return BERT_BASE if shape is None else shape
+    shape = (None if folder is None else _shape(folder)) or BERT_BASE
+    if model.kind == "sparse_encoder":
+        return replace(shape, dimensions=assumed.SPARSE_NUMBERS, terms=assumed.TERMS)
+    return shape
 
 
 def _local_folder(source: ModelSource) -> Path | None:

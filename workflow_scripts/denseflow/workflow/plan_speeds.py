@@ -58,6 +58,10 @@ SCORE_LINE = 60
 """Bytes of a line of scores.tsv."""
 RANKED_BYTES = 180
 """Memory of a ranked document where a run is read whole."""
+TERMS = 30_000
+"""Terms of a sparse encoder's vocabulary."""
+SPARSE_NUMBERS = 450
+"""Dimensions of dense vectors that take as many bytes as a sparse encoder's, which have some 150 terms."""
 TORCH_MB = 600
 """Memory of a process with torch and transformers, without a model."""
 PYTHON_MB = 120

@@ -13,6 +13,18 @@ _BYTES = {"float32": 4, "float16": 2}
 
 
 @dataclass(frozen=True)
+class Terms:
+    """What a sparse encoder's search has to look at."""
+
+    query: float
+    """Terms of a query, on average."""
+    passage: float
+    """Terms of a passage, on average."""
+    flops: float
+    """Multiplications that are expected of a query and a passage drawn at random."""
+
+
+@dataclass(frozen=True)
 class Cost:
     """Of a system on a split; the mean over its seeds, None where it is not known."""
 
@@ -27,6 +39,8 @@ class Cost:
     """Encoding, searching and reranking a query, among many at a time."""
     with_start: bool
     """Whether a part of that is a whole step's time, with what it takes to start."""
+    terms: Terms | None = None
+    """Of a sparse encoder."""
 
 
 def find_costs(steps: Sequence[Step], systems: Iterable[Mapping[str, Any]]) -> list[Cost]:
@@ -60,7 +74,14 @@ def _cost(steps: Sequence[Step], dataset: str, split: str, system: str, runs: Se
         bytes=_held(steps, runs[0]),
         query_ms=_mean(query_ms),
         with_start=any(started for of in query for _, started in of),
+        terms=_terms([steps[run].facts for run in runs]),
     )
+
+
+def _terms(runs: Sequence[Mapping[str, Any]]) -> Terms | None:
+    if not all("flops" in facts for facts in runs):
+        return None
+    return Terms(*(fmean(facts[name] for facts in runs) for name in ("query_terms", "passage_terms", "flops")))
 
 
 def _needed(steps: Sequence[Step], run: int) -> list[Step]:
