@@ -18,6 +18,7 @@ from denseflow.encoder import load_encoder
 from denseflow.errors import DenseflowError
 from denseflow.sparse_vectors import ENTRY, from_dense, from_entries, to_entries
 from denseflow.splade import is_sparse
+from denseflow.train.pretrained import prepare
 from denseflow.train.sparse_encoder.pretrained import prepare_sparse_encoder
 
 TEXTS = ["what is the risk of meat", "heart disease", "vitamin", "milk and fish for women", "a study"] * 3
@@ -131,3 +132,9 @@ def test_the_encode_stage_keeps_entries_and_uses_finished_shards_again(sparse_ba
 
     queries = encode_queries(sparse_base, collection, tmp_path / "one", split="dev", granted_gpus=0, threads=1)
     assert queries["nonzeros"] == len(np.load(tmp_path / "one/queries.dev.npy"))
+
+
+def test_a_sparse_encoder_is_refused_as_a_dense_one(sparse_base, tmp_path):
+    source = {"path": str(sparse_base.parent / "model")}
+    with pytest.raises(DenseflowError, match="set `kind: sparse_encoder` in the model's file"):
+        prepare(source, {}, tmp_path / "out", tmp_path / "revisions.json")

@@ -28,6 +28,7 @@ from denseflow.errors import DenseflowError
 from denseflow.manifest import write_manifest
 from denseflow.sides import KINDS, find_tokenizer
 from denseflow.special_tokens import give_padding_token
+from denseflow.splade import is_sparse_folder
 from denseflow.train.adapter_source import merge_adapter
 from denseflow.train.dpr import convert_dpr
 from denseflow.train.encoders import join_encoders
@@ -78,9 +79,7 @@ def prepare(source: Mapping[str, Any], contract: Mapping[str, Any], folder: Path
         load = partial(_load, contract)
         model, facts = _fetch_encoder(source, files, revisions, load)
         if source.get("passage"):
-            passages, facts["passage"] = _fetch_encoder(
-                source["passage"], Path(temporary) / "passage", revisions, load
-            )
+            passages, facts["passage"] = _fetch_encoder(source["passage"], Path(temporary) / "passage", revisions, load)
             join_encoders(model, passages, similarity=contract.get("similarity"))
         whole = apply_contract(model, contract)
         save_encoder(model, result)
@@ -151,11 +150,11 @@ def fetch(
     """
     trust = bool(source.get("trust_remote_code", False))
     place, facts = _find(source, revisions, trust)
+    name = f"{place} ({facts.get('package') or facts.get('hub') or 'path'})"
+    _copy(place, files, trust)
     if source.get("tokenizer"):
         facts["tokenizer"] = source["tokenizer"]
         set_tokenizer(files, source["tokenizer"])
-    name = f"{place} ({facts.get('package') or facts.get('hub') or 'path'})"
-    _copy(place, files, trust)
     if not trust:
         refuse_own_code(files, name)
     converted = convert_pickles(files, name)
@@ -226,6 +225,10 @@ def _load_whole(files: Path, name: str, trust: bool, load: Callable[[Path, str, 
 
 
 def _load(contract: Mapping[str, Any], files: Path, name: str, trust: bool) -> SentenceTransformer:
+    if is_sparse_folder(files):
+        raise DenseflowError(
+            f"{name}: a sparse encoder (SPLADE); set `kind: sparse_encoder` in the model's file, or name another model"
+        )
     if (files / "modules.json").is_file():
         return load_encoder(files, trust_remote_code=trust)
     pooling = contract.get("pooling")
