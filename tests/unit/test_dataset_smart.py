@@ -75,6 +75,15 @@ def test_cranfield_s_title_is_read_once_and_its_codes_are_turned_and_its_queries
     assert queries["3"] == "what problems of heat conduction in composite slabs have been solved so far ."
 
 
+def test_a_field_that_comes_twice_in_a_record_is_joined_unless_it_repeats_itself(shared, tmp_path):
+    texts = {one.id: one for one in read_corpus(lay_out_classic(shared, "cranfield", tmp_path / "c") / "corpus.jsonl")}
+    assert texts["578"].title == "dissociation scaling for nonequilibrium blunt nose flows ."
+    assert "stage-stacking study ." in texts["578"].text
+    assert texts["578"].text.endswith("an analysis of the part-speed operating problems of high-pressure-ratio air .")
+    texts = {one.id: one for one in read_corpus(lay_out_classic(shared, "adi", tmp_path / "a") / "corpus.jsonl")}
+    assert texts["67"].title == "a national plan for science abstracting and indexing services ."
+
+
 def test_time_s_articles_are_numbered_as_its_judgements_count_them(shared, tmp_path):
     folder = lay_out_classic(shared, "time", tmp_path)
     ids = [document.id for document in read_corpus(folder / "corpus.jsonl")]

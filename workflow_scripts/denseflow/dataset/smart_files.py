@@ -30,7 +30,7 @@ class Judged(NamedTuple):
 def read_fields(path: Path, encoding: str) -> list[Record]:
     """Records of ``.I NUMBER``, then fields that each begin with a line such as ``.T``.
 
-    A field that comes twice in a record is joined.
+    A field that comes twice in a record is joined, unless it repeats itself (Cranfield's 576 and 578, ADI's 67).
 
     Raises:
         DenseflowError: The file is not in this form or encoding.
@@ -42,7 +42,8 @@ def read_fields(path: Path, encoding: str) -> list[Record]:
         texts = re.split(r"^\.([A-Z])[ \t]*$", rest, flags=re.MULTILINE)
         fields: dict[str, str] = {}
         for letter, text in zip(texts[1::2], texts[2::2], strict=True):
-            fields[letter] = _line(f"{fields.get(letter, '')} {text}")
+            before, now = fields.get(letter, ""), _line(text)
+            fields[letter] = before if now == before else f"{before} {now}".strip()
         records.append(Record(number.strip(), fields))
     return _some(path, records, "records that begin with '.I NUMBER'")
 
