@@ -84,9 +84,9 @@ stage has it, 1,000 documents a query. Means are over all judged queries (`trec_
 those of the collections' SOURCE.md and of reference-scores.md.
 
 The collections in English have English analysis (Porter's stemmer, Lucene's stop words), title and text in one field;
-"another BM25" has other tokens, stop words and stemmer (Snowball's). Cranfield is graded, 5 less the code, without code
--1, and the text alone is searched, which repeats the title; on TIME the judgements' numbers are put right as its
-SOURCE.md says. CACM here is title and abstract.
+"another BM25" has other tokens, stop words and stemmer (Snowball's). The classic collections are read as their files in
+config/datasets say: Cranfield is graded, 5 less the code, without code -1, and the title that its texts repeat is read
+once; TIME's articles are numbered as its judgements count them; CACM is title and abstract.
 
 The questions in Korean, Japanese and Chinese are searched in the passages of their own file, without titles but for
 JSQuAD's, once with Lucene's analyser of the language and once over [character bigrams](../bm25.md).
