@@ -13,6 +13,7 @@ PAGE = " ".join((Path(__file__).resolve().parents[2] / "docs" / "data.md").read_
 def test_the_page_has_the_limits_from_which_on_something_is_said():
     for sentence in (
         f"{cautions.MOST_TWINS:.0%} or more: nearly the same words",
+        f"with other passages | more than {cautions.MOST_SHARED_ARTICLES:.0%}",
         f"of passages, more than {cautions.MOST_OTHER_LANGUAGE:.0%}",
         f"more than {cautions.MOST_TOKENS_LOST:.0%} of their tokens",
         f"more than {cautions.MOST_QUERIES_CUT:.0%} of a split's",

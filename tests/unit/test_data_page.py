@@ -125,6 +125,10 @@ def test_a_collection_against_which_nothing_speaks_has_no_caution():
     }
     assert cautions(clean, "en", []) == []
     assert len(cautions(clean, "fr", [])) == 2  # passages and queries
+    shared = {"split": "test", "earlier": "train", "articles": 11, "of": 100}
+    (caution,) = cautions(clean | {"shared_articles": [shared]}, "en", [])
+    assert caution.found == "11 of 100 articles of test are in train too, with other passages"
+    assert cautions(clean | {"shared_articles": [shared | {"articles": 10}]}, "en", []) == []
     assert cautions(clean, "a language nobody can tell", []) == []
 
 

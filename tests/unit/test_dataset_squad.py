@@ -79,7 +79,11 @@ def test_the_real_files_give_the_counts_that_their_source_says(name, shared, mon
     assert sum(counts["queries"] for counts in splits.values()) == questions
     assert all(counts["queries_with_answers"] == counts["queries"] for counts in splits.values())
     shared_titles = [warning for warning in manifest["warnings"] if "by their titles" in warning]
-    assert bool(shared_titles) == (name == "drcd-cmrc")
+    shared_articles = manifest["facts"]["shared_articles"]
+    assert len(shared_titles) == len(shared_articles) == 2 * (name == "drcd-cmrc")
+    if shared_articles:
+        assert [(pair["split"], pair["earlier"]) for pair in shared_articles] == [("drcd", "train"), ("drcd", "dev")]
+        assert sum(pair["articles"] for pair in shared_articles) == 255
     titles = [document.title for document in read_corpus(tmp_path / "out" / "corpus.jsonl")]
     assert titles.count("") == 2 * (name == "drcd-cmrc")
 
@@ -137,7 +141,10 @@ def test_articles_of_another_split_can_be_left_out(file, tmp_path):
     other.write_text(json.dumps({"data": [SEOUL]}))
     options = source(file, {"train": [{"file": "q"}], "test": [{"file": "other"}]})
     options["files"]["other"] = {"path": str(other)}
-    assert "1 articles of train are in test too, by their titles ('Seoul')" in export(options, tmp_path)["warnings"][0]
+    assert (
+        "1 of 1 articles of test are in train too, by their titles ('Seoul'); `not_in: [test]`"
+        in (export(options, tmp_path)["warnings"][0])
+    )
     options["splits"]["train"][0]["not_in"] = ["test"]
     assert export(options, tmp_path)["warnings"] == []
     assert list(read_queries(tmp_path / "queries.train.jsonl")) == ["Rice-Ri-0", "Tea-Te-0", "Salt-Sa-1"]

@@ -37,15 +37,17 @@ def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCol
         name: reader.read(name, at_hand(file, work), work) for name, file in sorted(source["files"].items())
     }
     shares = share_out(source["splits"], articles, source.get("seed", 0))
+    shared = _shared_articles(shares)
     yield SourceCollection(
         origin=f"squad {', '.join(sorted(source['files']))}",
         documents=lambda: iter(reader.documents.values()),
         splits={split: partial(_split, split, shares[split], articles, source) for split in source["splits"]},
         facts={
             "articles": {split: sum(map(len, share.values())) for split, share in shares.items()},
+            "shared_articles": shared,
             "left_out": dict(sorted(reader.dropped.items())),
         },
-        warnings=_warnings(shares, source["splits"]),
+        warnings=list(map(_warning, shared)),
     )
 
 
@@ -102,15 +104,19 @@ def _split(name: str, share: Mapping[str, list[str]], articles: Articles, source
     )
 
 
-def _warnings(shares: Mapping[str, Mapping[str, list[str]]], splits: Mapping[str, Any]) -> list[str]:
-    """One for each two splits that have articles with one title."""
+def _shared_articles(shares: Mapping[str, Mapping[str, list[str]]]) -> list[dict[str, Any]]:
+    """For each two splits that have articles with one title: how many, and of how many of the later split's."""
     titles = {split: {name for names in share.values() for name in names} for split, share in shares.items()}
-    warnings = []
-    for one, other in combinations(splits, 2):
-        shared = sorted(titles[one] & titles[other])
-        if shared:
-            warnings.append(
-                f"{len(shared)} articles of {one} are in {other} too, by their titles ({examples(shared)}), with other "
-                f"or the same paragraphs; `not_in: [{other}]` leaves them out of {one}"
-            )
-    return warnings
+    order = sorted(titles, key=lambda split: (split != "train", split != "dev", split))
+    return [
+        {"split": later, "earlier": earlier, "articles": len(shared), "of": len(titles[later]), "titles": shared[:4]}
+        for earlier, later in combinations(order, 2)
+        if (shared := sorted(titles[earlier] & titles[later]))
+    ]
+
+
+def _warning(pair: Mapping[str, Any]) -> str:
+    return (
+        f"{pair['articles']} of {pair['of']} articles of {pair['split']} are in {pair['earlier']} too, by their titles "
+        f"({examples(pair['titles'])}); `not_in: [{pair['split']}]` leaves them out of {pair['earlier']}"
+    )

@@ -11,6 +11,7 @@ MOST_NEAR_DUPLICATES = 0.01
 MOST_TOKENS_LOST = 0.1
 MOST_QUERIES_CUT = 0.05
 MOST_OTHER_LANGUAGE = 0.1
+MOST_SHARED_ARTICLES = 0.1
 """Shares from which on a thing is worth a caution."""
 
 MOST_KNOWN = 0.5
@@ -46,6 +47,7 @@ def cautions(facts: dict[str, Any], language: str, cuts: Sequence[Cut]) -> list[
     """
     found = [
         *_leaks(facts["between"]),
+        *_shared_articles(facts.get("shared_articles", [])),
         *_language(facts, language),
         *_cuts(cuts),
         *_passages(facts["passages"]),
@@ -80,6 +82,17 @@ def _leaks(between: Sequence[dict[str, Any]]) -> Iterator[Caution]:
                 f"{pair['same_text']:,} queries {names[0]} have the text of one {names[1]}",
                 f"take them out of {pair['earlier']} before training on it",
                 serious=True,
+            )
+
+
+def _shared_articles(shared: Sequence[dict[str, Any]]) -> Iterator[Caution]:
+    for pair in shared:
+        if pair["articles"] > MOST_SHARED_ARTICLES * pair["of"]:
+            yield Caution(
+                f"{pair['articles']:,} of {pair['of']:,} articles of {pair['split']} are in {pair['earlier']} too, "
+                "with other passages",
+                f"a model that trains on {pair['earlier']} knows what they are about: say so beside the scores, or add "
+                f"`not_in: [{pair['split']}]` to the parts of {pair['earlier']} in the dataset's file",
             )
 
 

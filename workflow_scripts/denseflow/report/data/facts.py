@@ -19,12 +19,14 @@ def write_facts(dataset: Path) -> dict[str, Any]:
         dataset: The dataset's manifest.
 
     Returns:
-        The facts: ``passages``, ``splits`` by name, and ``between``, a part for each two splits.
+        The facts: ``passages``, ``splits`` by name, and ``between``, a part for each two splits,
+        and ``shared_articles``, for splits that have parts of one article.
 
     Raises:
         DenseflowError: A file of the dataset is missing or altered.
     """
-    counts = read_manifest(dataset)["counts"]
+    manifest = read_manifest(dataset)
+    counts = manifest["counts"]
     splits = [Split.read(dataset.parent, name) for name in ordered(list(counts["splits"]))]
     judged = {document_id for split in splits for levels in split.qrels.values() for document_id in levels}
     passages, missing = passage_facts(dataset.parent / "corpus.jsonl", counts["documents"], judged)
@@ -33,6 +35,7 @@ def write_facts(dataset: Path) -> dict[str, Any]:
         "passages": passages,
         "splits": {split.name: split_facts(split, missing) for split in splits},
         "between": list(between(splits)),
+        "shared_articles": manifest.get("facts", {}).get("shared_articles", []),
     }
     write_text(dataset.with_name(FILE), json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
     packages = ["numpy", "py3langid", "scikit-learn", "scipy"]
