@@ -46,3 +46,14 @@ def test_every_option_that_the_original_gives_on_a_command_line_is_in_its_page_s
     commands = [line for line in lines if re.search(r"\bpython ", line)]
     given = {flag for line in commands for flag in re.findall(r" --(\w+)", line)}
     assert given - {option.lstrip("-").split(" ")[0] for option in option_table(name)} == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("dpr-trec", r"^model_args\.(\w+) ="), ("korquad-dual", r"\bargs\.(\w+)|^ {4}(\w+)=")],
+)
+def test_every_option_that_the_original_sets_in_python_is_in_its_page_s_table(name, options, shared):
+    text = (shared / "originals" / TEXTS[name]).read_text(encoding="utf-8")
+    set_there = {option for found in re.finditer(options, text, re.MULTILINE) for option in found.groups() if option}
+    assert len(set_there) > 8
+    assert set_there - option_table(name).keys() == set()

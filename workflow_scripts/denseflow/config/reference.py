@@ -118,7 +118,7 @@ def _type(annotation: Any) -> str:
         return _type(get_args(annotation)[0])
     if get_args(annotation):
         return " or ".join(_type(part) for part in get_args(annotation) if part is not NoneType)
-    return {str: "text", int: "whole number", float: "number", bool: "true or false"}[annotation]
+    return {str: "text", int: "whole number", float: "number", bool: "true or false", Any: "value"}[annotation]
 
 
 def _default(field: FieldInfo) -> str:
