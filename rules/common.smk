@@ -16,6 +16,7 @@ from denseflow.workflow.data_pages import (
     data_page_inputs,
     data_page_options,
     data_pages,
+    made_data_pages,
 )
 from denseflow.workflow.fusions import Fused
 from denseflow.workflow.gpus import gpu_limit

@@ -77,6 +77,8 @@ rule report_page:
     input:
         report=lambda wildcards: graph.report(wildcards.experiment),
         tables=lambda wildcards: page_tables(graph, wildcards.experiment),
+        # Where they were made they are shown, and made again before where they are not right any more.
+        data=lambda wildcards: made_data_pages(graph, wildcards.experiment),
     output:
         report(
             R / "experiments/{experiment}/report.html",

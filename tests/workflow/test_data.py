@@ -1,5 +1,6 @@
 """`snakemake data`: the pages of an experiment's collections, made before anything is trained."""
 
+import html
 import json
 
 PAGES = {"data_facts": 1, "data_page": 1}
@@ -19,6 +20,13 @@ def test_pages_of_the_collections_are_made_and_only_what_changed_is_made_again(w
         **dict.fromkeys(("train", "dev", "test"), 16),
         "passages": 32,
     }
+    assert workflow.planned("data") == {}
+    # The experiment's page shows what they say, once they are there.
+    assert workflow.planned() == {"report_page": 1}
+    workflow.make("all")
+    shown = (workflow.folder / "results/experiments/tiny/report.html").read_text(encoding="utf-8")
+    assert '<a href="data/docs.html">docs</a>' in shown
+    assert all(html.escape(one["found"][1:]) in shown for one in page["cautions"])
     assert workflow.planned("data") == workflow.planned() == {}
 
     workflow.edit("config/models/tuned.yaml", "trained:", "contract: {passage_max_length: 24}\ntrained:")

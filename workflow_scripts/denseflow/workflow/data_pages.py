@@ -25,6 +25,13 @@ def data_pages(graph: "Graph") -> list[Path]:
     ]
 
 
+def made_data_pages(graph: "Graph", experiment: str) -> list[Path]:
+    """The pages of an experiment's collections that were made: `snakemake data` makes them, and nothing else asks."""
+    folder = graph.results / "experiments" / experiment / "data"
+    pages = [folder / f"{dataset}.html" for dataset in experiment_datasets(graph, experiment)]
+    return [page for page in pages if page.is_file()]
+
+
 def experiment_datasets(graph: "Graph", experiment: str) -> list[str]:
     """The collections that an experiment trains on or scores on."""
     registry = graph.registry

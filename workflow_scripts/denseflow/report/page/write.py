@@ -14,6 +14,7 @@ from denseflow.report import words
 from denseflow.report.commit import commit
 from denseflow.report.page import charts, forms
 from denseflow.report.page.costs import Cost, find_costs
+from denseflow.report.page.data import find_collections
 from denseflow.report.page.queries import query_data
 from denseflow.report.page.render import render
 from denseflow.report.page.steps import STAGES, Step, direct_links, layers, read_steps
@@ -78,6 +79,7 @@ def write_page(sources: Sources, file: Path) -> None:
         "means": _means(rows, drawn),
         "scale": forms.Differences(rows),
         "similarity": similarity,
+        "collections": find_collections(sources.report.parent),
         "trainings": find_trainings(steps),
         "curves": [(name, drawn.add(charts.curve_chart(of))) for name, of in read_curves(steps).items()],
         "kept": read_kept(sources.checkpoints),
