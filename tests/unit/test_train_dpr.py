@@ -8,34 +8,21 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
-from tiny import VOCABULARY
-from transformers import BertTokenizerFast, DPRConfig, DPRContextEncoder, DPRQuestionEncoder, DPRReader
+from tiny_dpr import CLASSES, make_dpr
+from tiny_training import history, run, weights
+from transformers import BertTokenizerFast
 
+from denseflow.collection import read_queries
+from denseflow.config.sources.dpr import DprSource
+from denseflow.dataset.export import export
+from denseflow.dpr.training import write_training
 from denseflow.errors import DenseflowError
+from denseflow.negatives.mine import mine
+from denseflow.negatives.training_file import read_training_file
 from denseflow.train.pretrained import prepare
 
+WORDS = ["diet", "fruit", "meat", "milk", "fish", "heart", "blood", "cell", "array", "matrix"]
 TEXTS = ["the effect of diet on the risk of heart disease", "which fish is in milk"]
-CLASSES = {"question": DPRQuestionEncoder, "passage": DPRContextEncoder, "reader": DPRReader}
-
-
-def make_dpr(folder: Path, kind: str, projection: int = 0, seed: int = 0) -> Path:
-    """Write a random model of DPR's as the hub has them, and return the folder."""
-    config = DPRConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.5,
-        projection_dim=projection,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        CLASSES[kind](config).save_pretrained(folder)
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
-    BertTokenizerFast(vocab=str(folder / "vocab.txt"), do_lower_case=True).save_pretrained(folder)
-    return folder
 
 
 def theirs(folder: Path, kind: str) -> np.ndarray:
@@ -97,3 +84,62 @@ def test_an_encoder_whose_files_lack_weights_is_refused(tmp_path, missing):
     save_file(weights, source / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(DenseflowError, match=r"weights are not in its files|hold no such layer"):
         ours(tmp_path / "result", {"path": str(source)})
+
+
+def questions(path: Path) -> Path:
+    """Write ten questions in DPR's JSON, each with a passage and one of BM25's hard negatives."""
+    rows = [
+        {
+            "question": f"what is {word}",
+            "answers": [word],
+            "positive_ctxs": [context(f"p{number}", f"{word} is in the study")],
+            "hard_negative_ctxs": [context(f"h{number}", f"what is not the {word}")],
+            "negative_ctxs": [],
+        }
+        for number, word in enumerate(WORDS)
+    ]
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    return path
+
+
+def context(id_: str, text: str) -> dict[str, str]:
+    return {"passage_id": id_, "title": "title", "text": text}
+
+
+def test_dpr_s_files_and_encoders_go_through_training_and_back_into_dpr_s_form(tmp_path):
+    source = {"type": "dpr", "splits": {"train": {"path": str(questions(tmp_path / "train.json"))}}, "titles": False}
+    held_out = {"dev": {"of": "train", "share": 0.2}}
+    checked = DprSource.model_validate({**source, "held_out": held_out})
+    collection = tmp_path / "collection"
+    export(checked.model_dump(exclude_none=True), collection)
+    mining = {"sources": [{"type": "given", "count": 1, "first": 1}], "seed": 0, "min_level": 1}
+    mine(collection / "manifest.json", "train", mining, {}, tmp_path / "mined")
+    training_file = tmp_path / "mined" / "train.jsonl"
+    assert len(read_training_file(training_file).examples) == 8
+    assert len(read_queries(collection / "queries.dev.jsonl")) == 2
+
+    pair = {"path": str(make_dpr(tmp_path / "q", "question"))}
+    pair["passage"] = {"path": str(make_dpr(tmp_path / "p", "passage", seed=1))}
+    ours(tmp_path / "base", pair)
+    looks = {"split": "dev", "measure": "nDCG@10", "keep_best": True, "every_steps": 2}
+    out = run(
+        tmp_path / "base" / "manifest.json",
+        training_file,
+        tmp_path,
+        encoders="separate",
+        epochs=4.0,
+        evaluate=looks,
+        evaluation=collection / "manifest.json",
+    )
+    scored = [line["step"] for line in history(out) if "dev/nDCG@10" in line]
+    assert scored == [0, 2, 4, 6, 8]
+    before, after = weights(tmp_path / "base"), weights(out)
+    for route in ("query", "document"):
+        names = [name for name in before if name.startswith(route) and name.endswith("output.dense.weight")]
+        assert names
+        assert all(not torch.equal(before[name], after[name]) for name in names)
+
+    write_training(training_file, {}, tmp_path / "written.json")
+    export({**source, "splits": {"train": {"path": str(tmp_path / "written.json")}}}, tmp_path / "again")
+    texts = set(read_queries(tmp_path / "again" / "queries.train.jsonl").values())
+    assert texts == set(read_queries(collection / "queries.train.jsonl").values())
