@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from page_results import NASTY, QUERIES, PageResults
 
+from denseflow.files import write_json
+from denseflow.manifest import write_manifest
 from denseflow.report.page.write import write_page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of requirements-dev.lock")
@@ -53,8 +55,22 @@ def browser() -> Iterator:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory) -> Path:
+    """With two machines, and with a page on the collection."""
     folder = tmp_path_factory.mktemp("page")
-    write_page(PageResults(folder).sources, folder / "report.html")
+    made = PageResults(folder)
+    for name, processor in (("dataset/tiny", NASTY), ("train/tuned.seed0", "A processor with a rather long name")):
+        facts = {"processor": processor, "hardware threads": "8", "memory": "16 GiB", "GPUs": "none", "Python": "3.12"}
+        write_json(made.results / "logs" / f"{name}.machine.json", facts)
+    serious = {
+        "found": f"5 queries of test have a near-twin in train {NASTY}",
+        "advice": "look at them",
+        "serious": True,
+    }
+    content = {"passages": {"count": 60}, "splits": {"test": {"queries": QUERIES}}, "cautions": [serious]}
+    data = made.sources.report.parent / "data"
+    write_json(data / "tiny.json", content)
+    write_manifest(data, "report", ["tiny.json"], name="tiny.manifest.json")
+    write_page(made.sources, folder / "report.html")
     return folder / "report.html"
 
 
@@ -244,3 +260,13 @@ def test_the_page_is_one_file_that_names_no_other(file):
     assert '<link rel="icon" href="data:,">' in page
     assert text.count("<link") == 1
     assert file.stat().st_size < 1_500_000
+
+
+def test_the_page_has_what_speaks_against_the_collection_and_both_machines(open_page):
+    page = open_page()
+    data = page.locator("#data")
+    assert data.get_by_role("link", name="tiny").get_attribute("href") == "data/tiny.html"
+    assert NASTY.replace("\u2028", " ")[:20] in data.inner_text()
+    machines = page.locator("#provenance").get_by_role("region", name="Machines")
+    assert machines.locator("tbody tr").count() == 2
+    assert "A processor with a rather long name" in machines.inner_text()
