@@ -102,7 +102,7 @@ def test_a_training_depends_on_the_dataset_it_is_scored_on_and_on_the_code_that_
     scored = configuration.graph()
     assert "evaluation" not in plain.training_inputs("tuned", "seed0")
     assert scored.training_inputs("tuned", "seed0")["evaluation"] == scored.dataset("other")
-    assert scored.dataset("other") in set(scored._model_manifests("next", "seed0"))
+    assert scored.dataset("other") in set(scored.model_manifests("next", "seed0"))
     assert scored.train_code("tuned") != plain.train_code("tuned")
     assert scored.train_code("next") == plain.train_code("next")
     only_then = reached_modules(TRAIN).keys() - reached_modules(TRAIN, (DEV_EVALUATION,)).keys()
