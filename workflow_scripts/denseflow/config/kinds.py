@@ -27,11 +27,12 @@ _HINTS = {
     "sparse_encoder": "it takes the greatest weight of each term, and compares by the inner product; ",
     "cross_encoder": "its keys are query_prefix, passage_prefix, pair_max_length and title_separator; ",
 }
-_LOSSES = {
+LOSSES = {
     "encoder": ("infonce", "triplet", "margin_mse", "kl", "simcse", "mixcse"),
     "sparse_encoder": ("infonce", "triplet", "margin_mse", "kl"),
     "cross_encoder": PAIR_LOSSES,
 }
+"""What a kind can learn by."""
 
 
 def check_kind(model: "Model") -> None:
@@ -49,10 +50,10 @@ def check_kind(model: "Model") -> None:
             )
     if model.trained is not None:
         recipe = model.trained.recipe
-        if recipe.loss.name not in _LOSSES[model.kind]:
+        if recipe.loss.name not in LOSSES[model.kind]:
             raise ValueError(
                 f"`trained.recipe.loss.name` is {recipe.loss.name!r}, which {_a(model.kind)} cannot learn; take one of "
-                f"{', '.join(_LOSSES[model.kind])}"
+                f"{', '.join(LOSSES[model.kind])}"
             )
         if recipe.flops is not None and model.kind != "sparse_encoder":
             raise ValueError(
