@@ -11,6 +11,7 @@ from real_collections import lay_out_nfcorpus, lay_out_scifact
 from denseflow.collection import read_answers, read_corpus, read_qrels, read_queries
 from denseflow.config.dataset import Dataset
 from denseflow.config.load import check
+from denseflow.config.registry import Registry
 from denseflow.dataset.export import export
 from denseflow.errors import DenseflowError
 from denseflow.manifest import read_manifest
@@ -171,6 +172,48 @@ def test_pairs_may_have_ids_and_answers_of_their_own(tmp_path):
     )
     assert all_of(out) == ([("x", "", "In Paris.")], {"5": "Where?", "6": "Who?"}, {"5": {"x": 1}, "6": {"x": 1}})
     assert read_answers(out / "queries.test.jsonl") == {"5": ["Paris"]}
+
+
+def test_pairs_may_have_negatives_which_are_passages_but_never_relevant_ones(tmp_path):
+    rows = [
+        {"q": "red?", "p": "An apple.", "t": "A", "n": "A pear.", "more": ["A plum.", " ", "An apple."]},
+        {"q": "green?", "p": "A pear.", "t": "P", "n": None, "more": []},
+        {"q": "red?", "p": "A plum.", "t": "", "n": "A fig.", "more": []},
+    ]
+    columns = {"query": "q", "passage": "p", "title": "t", "negatives": ["n", "more"]}
+    source = {"type": "tables", "pairs": {"train": {"file": "p.json", **columns}}}
+    out = exported(tmp_path, source, {"p.json": json.dumps(rows)})
+    passages = {one.id: one.text for one in read_corpus(out / "corpus.jsonl")}
+    assert sorted(passages.values()) == ["A fig.", "A pear.", "A plum.", "An apple."]
+    lists = [json.loads(line) for line in (out / "negatives.train.jsonl").read_text().splitlines()]
+    assert [[passages[one] for one in row["hard"]] for row in lists] == [["A pear.", "A fig."], []]
+    assert read_manifest(out / "manifest.json")["counts"]["splits"]["train"]["judgements"] == 3
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_negatives_of_the_type_given_need_their_columns(tmp_path, named):
+    pairs = {"file": {"path": str(tmp_path / "p.csv")}, "query": "q", "passage": "p"}
+    pairs |= {"negatives": ["n"]} if named else {}
+    (tmp_path / "p.csv").write_text("q,p,n\na,b,c\n")
+    files = {
+        "datasets/d": {"source": {"type": "tables", "pairs": {"train": pairs}}},
+        "negatives/own": {"sources": [{"type": "given", "count": 1}]},
+        "models/base": {"pretrained": {"path": str(tmp_path)}},
+        "models/m": {"trained": {"base": "base", "data": {"dataset": "d", "negatives": "own"}}},
+        "experiments/e": {
+            "evaluate_on": [{"dataset": "d", "split": "train"}],
+            "systems": {"before": {"model": "base"}, "after": {"model": "m"}},
+        },
+    }
+    for name, value in files.items():
+        path = tmp_path / "config" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(value))
+    if named:
+        Registry({"experiments": ["e"]}, tmp_path / "config")
+        return
+    with pytest.raises(DenseflowError, match=r"'d' come without negatives.*pairs whose `negatives` name columns"):
+        Registry({"experiments": ["e"]}, tmp_path / "config")
 
 
 def test_lines_are_passages_named_by_their_number(tmp_path):

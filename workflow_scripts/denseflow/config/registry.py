@@ -17,6 +17,7 @@ from denseflow.config.model import Model, Trained
 from denseflow.config.negatives import Bm25Negatives, DenseNegatives, GivenNegatives, Negatives, RankedNegatives
 from denseflow.config.section import Section
 from denseflow.config.sources.beir import BeirSource
+from denseflow.config.sources.columns import gives_negatives
 from denseflow.config.sources.dpr import DprSource
 from denseflow.config.sources.flag_embedding import FlagEmbeddingSource
 from denseflow.config.sources.hugging_face import HuggingFaceSource
@@ -168,12 +169,13 @@ class Registry:
                 "negatives alone; add some there, or name another file"
             )
         for number, source in enumerate(mining.sources):
-            given = isinstance(self.datasets[dataset].source, DprSource | FlagEmbeddingSource)
+            of = self.datasets[dataset].source
+            given = isinstance(of, DprSource | FlagEmbeddingSource) or gives_negatives(of)
             if isinstance(source, GivenNegatives) and not given:
                 raise DenseflowError(
                     f"{self.file('negatives', negatives)}: key 'sources[{number}].type': 'given', but the questions of "
-                    f"{dataset!r} come without negatives, which sources of `type: dpr` and `flag_embedding` alone "
-                    "have; mine them with bm25, dense or random"
+                    f"{dataset!r} come without negatives, which sources of `type: dpr` and `flag_embedding` have, and "
+                    "pairs whose `negatives` name columns; mine them with bm25, dense or random"
                 )
             if isinstance(source, RankedNegatives) and source.without_answer is not None:
                 self._check_answered(dataset, data.split or "train", negatives, number)

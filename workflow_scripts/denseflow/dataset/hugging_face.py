@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from denseflow.dataset.collection_source import QUICKSTART, SourceCollection, examples
-from denseflow.dataset.row_collection import Table, collection_of_documents, collection_of_pairs, documents_of
+from denseflow.dataset.row_collection import Table, collection_of_documents, documents_of
+from denseflow.dataset.row_pairs import collection_of_pairs
 from denseflow.errors import DenseflowError
 from denseflow.revisions import recorded, remember
 

@@ -41,6 +41,16 @@ def text_of(row: Row, column: str | int) -> str:
     return value
 
 
+def texts_of(row: Row, column: str | int) -> list[str]:
+    """A cell's text or list of texts; empty ones are left out."""
+    value = cell(*row, column)
+    texts = value if isinstance(value, list) else [] if value is None else [value]
+    for text in texts:
+        if not isinstance(text, str):
+            raise row.wrong(column, text, "a text or a list of texts")
+    return [text for text in texts if text.strip()]
+
+
 def array_of(row: Row, column: str | int) -> str:
     """The strings of an array as numpy prints it, which puts no comma between them, joined with a space."""
     printed = text_of(row, column)

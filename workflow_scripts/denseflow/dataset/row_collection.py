@@ -1,4 +1,4 @@
-"""A collection made of rows, wherever these come from: documents, queries and judgements, or pairs of texts."""
+"""A collection made of rows, wherever these come from: documents, queries and judgements."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from denseflow.collection import Document, Qrels
 from denseflow.dataset.collection_source import SourceCollection, Split, examples
 from denseflow.dataset.row_cells import Row, answers_of, array_of, id_of, ids_of, level_of, text_of
 from denseflow.errors import DenseflowError
-from denseflow.files import sha256_text
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def collection_of_documents(
             _read_queries(queries, texts, answers)
         qrels = _qrels(judgements[name], texts, warnings)
         named = {query_id: qrels[query_id] for query_id in texts if query_id in qrels}
-        return _split(named, texts, answers, judgements[name].place)
+        return split_of(named, texts, answers, judgements[name].place)
 
     warnings: list[str] = []
     return SourceCollection(
@@ -73,34 +72,15 @@ def documents_of(tables: Sequence[Table]) -> Iterator[Document]:
             )
 
 
-def collection_of_pairs(pairs: Mapping[str, Table], origin: str) -> SourceCollection:
-    """All passages of the pairs of all splits, which are kept in memory, with each split's queries.
-
-    What has no id gets one of its text, so that equal texts are one.
-
-    Raises:
-        DenseflowError: A row's cells are wrong, or an id has two texts.
-    """
-    passages: dict[str, Document] = {}
-    warnings: list[str] = []
-    splits = {name: _pairs_of(table, passages, warnings) for name, table in pairs.items()}
-    return SourceCollection(
-        origin=origin,
-        documents=lambda: iter(passages.values()),
-        splits={name: partial(splits.__getitem__, name) for name in splits},
-        warnings=warnings,
-    )
-
-
 def _read_queries(tables: Sequence[Table], texts: dict[str, str], answers: dict[str, list[str]]) -> None:
     for table in tables:
         for row in table:
             query_id = id_of(row, table.options.get("id"))
             text = " ".join(filter(None, (text_of(row, column) for column in table.options["text"])))
-            _keep_query(row, query_id, text, table.options, texts, answers)
+            keep_query(row, query_id, text, table.options, texts, answers)
 
 
-def _keep_query(
+def keep_query(
     row: Row,
     query_id: str,
     text: str,
@@ -108,6 +88,11 @@ def _keep_query(
     texts: dict[str, str],
     answers: dict[str, list[str]],
 ) -> None:
+    """Keep a query's text, which must be what it was before, and its answers.
+
+    Raises:
+        DenseflowError: The id has two texts, or the answers are none.
+    """
     if texts.setdefault(query_id, text) != text:
         raise DenseflowError(
             f"{row.place}, row {row.number}: query {query_id!r} is {text[:60]!r}, but was {texts[query_id][:60]!r} "
@@ -119,24 +104,31 @@ def _keep_query(
 
 
 @dataclass
-class _Judgements:
-    """A split's levels, of a pair that comes twice the highest."""
+class Judgements:
+    """A split's levels, of a pair that comes twice the highest.
+
+    Attributes:
+        qrels: What was added.
+        repeated: How many levels differed from what the pair had before.
+    """
 
     qrels: Qrels
     repeated: int = 0
 
     def add(self, query_id: str, document_id: str, level: int) -> None:
+        """Keep a level."""
         judged = self.qrels.setdefault(query_id, {})
         self.repeated += judged.get(document_id, level) != level
         judged[document_id] = max(level, judged.get(document_id, level))
 
     def warn(self, place: str, warnings: list[str]) -> None:
+        """Say how many differed."""
         if self.repeated:
             warnings.append(f"{place}: {self.repeated} judgements differ from others of the pair; the highest was kept")
 
 
 def _qrels(table: Table, texts: Mapping[str, str], warnings: list[str]) -> Qrels:
-    judgements = _Judgements({})
+    judgements = Judgements({})
     unknown: dict[str, int] = {}
     for row in table:
         level = level_of(row, table.options)
@@ -157,34 +149,8 @@ def _qrels(table: Table, texts: Mapping[str, str], warnings: list[str]) -> Qrels
     return judgements.qrels
 
 
-def _pairs_of(table: Table, passages: dict[str, Document], warnings: list[str]) -> Split:
-    options = table.options
-    texts: dict[str, str] = {}
-    answers: dict[str, list[str]] = {}
-    judgements = _Judgements({})
-    for row in table:
-        query, passage = text_of(row, options["query"]), text_of(row, options["passage"])
-        title = text_of(row, options["title"]) if options.get("title") is not None else ""
-        query_id = _own_or_made(row, options.get("query_id"), "q", query)
-        passage_id = _own_or_made(row, options.get("passage_id"), "p", f"{title}\n{passage}")
-        _keep_query(row, query_id, query, options, texts, answers)
-        document = Document(passage_id, title, passage)
-        if passages.setdefault(passage_id, document) != document:
-            raise DenseflowError(
-                f"{row.place}, row {row.number}: passage {passage_id!r} is {passage[:60]!r}, but was "
-                f"{passages[passage_id].text[:60]!r} before; ids must be unique"
-            )
-        level = level_of(row, options)
-        judgements.add(query_id, passage_id, 1 if level is None else level)
-    judgements.warn(table.place, warnings)
-    return _split(judgements.qrels, texts, answers, table.place)
-
-
-def _own_or_made(row: Row, column: str | int | None, letter: str, text: str) -> str:
-    return f"{letter}-{sha256_text(text)[:16]}" if column is None else id_of(row, column)
-
-
-def _split(qrels: Qrels, texts: Mapping[str, str], answers: Mapping[str, list[str]], origin: str) -> Split:
+def split_of(qrels: Qrels, texts: Mapping[str, str], answers: Mapping[str, list[str]], origin: str) -> Split:
+    """The split of the judged queries, in the order of their judgements."""
     return Split(
         {query_id: texts[query_id] for query_id in qrels},
         qrels,

@@ -7,7 +7,8 @@ from typing import Any
 
 from denseflow.dataset.collection_source import SourceCollection
 from denseflow.dataset.data_files import at_hand
-from denseflow.dataset.row_collection import Table, collection_of_documents, collection_of_pairs, documents_of
+from denseflow.dataset.row_collection import Table, collection_of_documents, documents_of
+from denseflow.dataset.row_pairs import collection_of_pairs
 from denseflow.table_rows import kind_of, read_rows
 
 

@@ -31,7 +31,7 @@ class Columns(Section):
 
 COLUMN_KEYS = (
     *("id", "title", "text", "answers", "query", "document", "level"),
-    *("passage", "query_id", "passage_id"),
+    *("passage", "query_id", "passage_id", "negatives"),
 )
 """The keys of all sections below that hold columns."""
 
@@ -83,6 +83,9 @@ class PairColumns(Columns):
     query_id: Column | None = option(None, "The column of the query's id; without it, it is made of its text")
     passage_id: Column | None = option(None, "The column of the passage's id; without it, it is made of title and text")
     level: Column | None = option(None, "The column of the level of relevance; without it, it is 1")
+    negatives: list[Column] = option(
+        [], "Columns of texts, or lists of texts, that do not answer it, for negatives of the type `given`"
+    )
     answers: Column | None = option(
         None, "The column of the answers, a text, a list or a list as JSON writes it, for the measure Answer"
     )
@@ -112,3 +115,8 @@ def answered(source: Parts, split: SplitName) -> bool:
     """Whether a split's queries may have answers."""
     tables = [getattr(source, "pairs", {}).get(split), *getattr(source, "queries", [])]
     return any(table is not None and table.answers is not None for table in tables)
+
+
+def gives_negatives(source: object) -> bool:
+    """Whether pairs of a source have negatives of their own."""
+    return any(pairs.negatives for pairs in getattr(source, "pairs", {}).values())
