@@ -105,6 +105,17 @@ def test_the_page_warns_in_words_and_the_serious_things_come_first(page, tmp_pat
     assert "| test | train | 55 | 0 | 55 (100%) | 55 (100%) |" in text
 
 
+def test_a_collection_without_queries_has_a_page(tmp_path, model):
+    folder = lay_out(tmp_path / "sentences", {f"d{n}": ("", f"{ENGLISH} number {n}") for n in range(9)})
+    write_facts(folder / "manifest.json")
+    page = Page(folder / "manifest.json", folder / MANIFEST, "en", [Reader(["tiny"], model, {})], "")
+    write_data_page(page, tmp_path / "out")
+    shown = (tmp_path / "out" / "sentences.html").read_text(encoding="utf-8")
+    assert "9 passages · no queries · language: en" in shown
+    assert 'id="judgements"' not in shown
+    assert "queries" not in (tmp_path / "out" / "sentences.md").read_text(encoding="utf-8").split("## How")[0]
+
+
 def test_a_collection_against_which_nothing_speaks_has_no_caution():
     part = {"texts": 100, "languages": {"en": 95, "others": 5}}
     clean = {

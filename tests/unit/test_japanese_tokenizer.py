@@ -10,10 +10,12 @@ from tiny_training import run, weights
 from transformers import BertConfig, BertModel
 from transformers.models.bert_japanese.tokenization_bert_japanese import MecabTokenizer
 
+from denseflow.collection import Document
 from denseflow.encoder import load_encoder
 from denseflow.errors import DenseflowError
 from denseflow.files import write_jsonl
 from denseflow.manifest import read_manifest
+from denseflow.report.data.tokens import Reader, cuts
 from denseflow.token_rows import tokenize_rows
 from denseflow.train.pretrained import prepare
 
@@ -58,6 +60,12 @@ def test_words_are_those_of_the_dictionary_that_the_model_s_file_names(bert):
     assert read_manifest(bert)["source"]["tokenizer"] == IPADIC
     saved = json.loads((bert.parent / "model" / "tokenizer_config.json").read_text(encoding="utf-8"))
     assert saved["mecab_kwargs"] == IPADIC["mecab_kwargs"]
+
+
+def test_the_page_on_a_collection_counts_tokens_as_such_a_model_does(bert):
+    documents = [Document("d", "", "吾輩は猫である。" * 3), Document("e", "", "東京タワーに行く。")]
+    (found,) = cuts(Reader(["bert"], bert, {}), documents, {})
+    assert (found.tokens, found.longest, found.cut, found.lost) == (20 + 7, 20, 1, 4)
 
 
 def test_without_a_dictionary_named_the_default_of_transformers_holds_which_is_not_ipadic(tmp_path):

@@ -21,7 +21,8 @@ def _lines(content: Mapping[str, Any], cautions: Sequence[Caution], cuts: Sequen
     yield f"\n{content['passages']['count']:,} passages."
     yield "\n## Mind this\n" if cautions else "\nNothing speaks against it."
     yield from (f"- {_plain(one.found[:1].upper() + one.found[1:])}. What to do: {one.advice}." for one in cautions)
-    shown = [tables.split_table(content["splits"]), tables.length_table(content)]
+    shown = [tables.split_table(content["splits"])] if content["splits"] else []
+    shown += [tables.length_table(content)]
     shown += [tables.cut_table(cuts)] if cuts else []
     shown += [tables.repeated_table(content)]
     shown += [tables.common_table(content["between"])] if content["between"] else []

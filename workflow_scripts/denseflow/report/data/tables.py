@@ -123,12 +123,13 @@ def language_table(content: Mapping[str, Any]) -> Table:
 def notes(content: Mapping[str, Any]) -> list[str]:
     """How the numbers were counted."""
     near = content["passages"]["near_duplicates"]
-    of_queries = next(iter(content["splits"].values()))["near"]
+    of_queries = [split["near"]["shared_words"] for split in content["splits"].values()]
+    queries = f", {share(of_queries[0], 1)} of two queries'" if of_queries else ""
     return [
         "Words are what stands between white space. The last bar of a histogram of lengths holds all that is longer.",
         "The same text: equal but for case and spaces; of a passage with a title and a text, the text counts.",
         f"Nearly the same words: at least {share(near['shared_words'], 1)} of two passages' different words are in "
-        f"both (Jaccard's index), {share(of_queries['shared_words'], 1)} of two queries'; where a script has no "
+        f"both (Jaccard's index){queries}; where a script has no "
         "spaces, characters are the words of queries, and each two neighbours those of passages.",
         "A near-twin has nearly the same words as a query of the other split, and a relevant passage in common.",
         "Where fewer texts were looked at than there are, they were drawn at random, the same ones each time. Nearly "

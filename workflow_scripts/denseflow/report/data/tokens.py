@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ LOOKED_AT = 20_000
 """Texts of a kind that are tokenised."""
 
 _AT_ONCE = 256
+_JAPANESE = "BertJapaneseTokenizer"
 _SIDES = {"query": "query", "passage": "document"}
 
 
@@ -66,7 +67,8 @@ class Cut:
 
 
 def cuts(reader: Reader, documents: Sequence[Document], queries: Mapping[str, Sequence[str]]) -> list[Cut]:
-    """What becomes of passages and of each split's queries; nothing where the model has no fast tokenizer of its own.
+    """What becomes of passages and of each split's queries; nothing where the tokenizer is neither a fast one nor
+    asks MeCab.
 
     Args:
         reader: The tokenizer and the contract.
@@ -113,22 +115,38 @@ def _tokenizer_file(folder: Path, kind: str) -> Path | None:
     if routes.is_file():
         structure = json.loads(routes.read_text(encoding="utf-8"))["structure"]
         place /= structure[_SIDES[kind]][0]
-    file = place / "tokenizer.json"
-    return file if file.is_file() else None
+    file, settings = place / "tokenizer.json", place / "tokenizer_config.json"
+    if file.is_file():
+        return file
+    asks_mecab = settings.is_file() and _JAPANESE in settings.read_text(encoding="utf-8")
+    return settings if asks_mecab else None
 
 
 def _lengths(file: Path, texts: Iterable[str], added: int) -> Counter[int]:
     """How many texts have how many tokens."""
+    tokenize = _fast(file) if file.name == "tokenizer.json" else _japanese(file.parent)
+    counts: Counter[int] = Counter()
+    left = iter(texts)
+    while some := list(islice(left, _AT_ONCE)):
+        counts.update(length + added for length in tokenize(some))
+    return counts
+
+
+def _fast(file: Path) -> Callable[[list[str]], Iterable[int]]:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(file))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    counts: Counter[int] = Counter()
-    left = iter(texts)
-    while some := list(islice(left, _AT_ONCE)):
-        counts.update(len(encoding.ids) + added for encoding in tokenizer.encode_batch_fast(some))
-    return counts
+    return lambda texts: (len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts))
+
+
+def _japanese(folder: Path) -> Callable[[list[str]], Iterable[int]]:
+    # It takes seconds to import, and few models need it.
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return lambda texts: map(len, tokenizer(texts, verbose=False)["input_ids"])
 
 
 def _cut(models: Sequence[str], kind: str, limit: int, counts: Counter[int]) -> Cut:
