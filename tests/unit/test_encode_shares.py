@@ -134,8 +134,8 @@ def test_a_shard_is_hashed_once(inputs, tmp_path, monkeypatch, found):
         hashed.append(path.name)
         return sha256(path)
 
-    monkeypatch.setattr(corpus_shards, "sha256", counting)
-    monkeypatch.setattr("denseflow.manifest.sha256", counting)
+    for module in ("denseflow.encode.corpus_shards", "denseflow.encode.shards", "denseflow.manifest"):
+        monkeypatch.setattr(f"{module}.sha256", counting)
     manifest = encode_corpus(*inputs, tmp_path, **HOW)
     names = [f"{place:05d}.npy" for place in range(SHARDS)]
     assert sorted(name for name in hashed if name.endswith(".npy")) == names

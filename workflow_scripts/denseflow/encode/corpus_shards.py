@@ -1,6 +1,5 @@
 """A corpus's vectors in shards of equal size, each in its final place, and kept when the work is interrupted."""
 
-import json
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from denseflow.encode.shards import write_vectors
+from denseflow.encode.shards import whole_record, write_vectors
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256, write_json
 
@@ -59,19 +58,9 @@ class CorpusShards:
         """What is known of a finished shard, once it is compared with its sha256; None where none is whole."""
         if place in self._known:
             return self._known[place]
-        vectors, record = self._paths(place)
-        if not vectors.is_file() or not record.is_file():
-            return None
-        try:
-            facts = json.loads(record.read_text(encoding="utf-8"))
-        except ValueError:
-            facts = {}
-        if facts.get("key") != self._key:
-            return None
-        if facts.get("sha256") != sha256(vectors):
-            LOG.warning("%s: altered after it was made; encoded again", vectors)
-            return None
-        self._known[place] = facts
+        facts = whole_record(*self._paths(place), self._key)
+        if facts is not None:
+            self._known[place] = facts
         return facts
 
     def missing(self, places: Sequence[int]) -> list[int]:

@@ -7,6 +7,7 @@ import json
 import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,14 +31,7 @@ class Shards:
     def read(self, start: int, stop: int) -> np.ndarray | None:
         """The shard from ``start`` to before ``stop``, mapped from the disk; None where none is whole."""
         vectors, record = self._paths(start, stop)
-        if not vectors.is_file() or not record.is_file():
-            return None
-        try:
-            facts = json.loads(record.read_text(encoding="utf-8"))
-        except ValueError:
-            facts = {}
-        if facts != {"key": self._key, "sha256": sha256(vectors)}:
-            LOG.warning("%s: altered, or made from something else; computed again", vectors)
+        if whole_record(vectors, record, self._key) is None:
             return None
         return np.load(vectors, mmap_mode="r", allow_pickle=False)
 
@@ -54,6 +48,26 @@ class Shards:
     def _paths(self, start: int, stop: int) -> tuple[Path, Path]:
         name = f"{start:012d}-{stop:012d}"
         return self._folder / f"{name}.npy", self._folder / f"{name}.json"
+
+
+def whole_record(array: Path, record: Path, key: str) -> dict[str, Any] | None:
+    """What the record beside a finished array says, once the array is compared with its sha256.
+
+    None where there is no array or record, or they were made with another key; and, with a warning, where the array was
+    altered.
+    """
+    if not array.is_file() or not record.is_file():
+        return None
+    try:
+        facts = json.loads(record.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    if facts.get("key") != key:
+        return None
+    if facts.get("sha256") != sha256(array):
+        LOG.warning("%s: altered after it was made; computed again", array)
+        return None
+    return facts
 
 
 def write_vectors(path: Path, vectors: np.ndarray) -> None:
