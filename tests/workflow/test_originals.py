@@ -23,6 +23,13 @@ def test_each_experiment_of_an_original_has_a_plan_from_the_data_to_the_report(p
     assert needed - planned.keys() == set()
 
 
+@pytest.mark.parametrize("experiment", ["paddlenlp-scifact", "paddlenlp-scifact-small", "paddlenlp-decoder-small"])
+def test_each_further_experiment_of_an_original_has_a_plan(project, experiment):
+    planned = project.planned("--config", f"experiments=[{experiment}]")
+    assert {"dataset", "bm25_search", "pretrained", "encode_corpus", "search", "report"} - planned.keys() == set()
+    assert f"experiments=[{experiment}]" in read_page("paddlenlp-dureader")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_page_says_how_to_run_both_and_has_the_table_of_the_small_one(name):
     page = read_page(name)
