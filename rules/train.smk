@@ -10,8 +10,8 @@ rule pretrained:
         graph.environment("train")
     threads: 1
     resources:
-        mem_mb=grown(8000),
-        runtime=grown(120),
+        mem_mb=grown(8000, of_model("mem_mb")),
+        runtime=grown(120, of_model("runtime")),
     params:
         options=lambda wildcards: graph.pretrained_options(wildcards.model),
         revisions=str(R / "work/revisions/{model}.json"),

@@ -11,7 +11,7 @@ from denseflow.report.page import charts, forms, queries
 from denseflow.report.page.costs import find_costs
 from denseflow.report.page.queries import TOP, query_data
 from denseflow.report.page.steps import ancestors, direct_links, layers, read_steps
-from denseflow.report.page.training import MOST_POINTS, read_curves
+from denseflow.report.page.training import MOST_POINTS, read_curves, read_kept
 from denseflow.report.page.usage import CPU_WATTS, GPU_WATTS, MEMORY_WATTS, Benchmarks, Usage
 from denseflow.report.page.write import write_page
 from denseflow.report.rows import read_rows
@@ -93,6 +93,19 @@ def test_a_step_comes_after_those_it_was_made_from(steps):
 def test_a_run_of_bm25_is_made_from_its_index_whose_files_it_does_not_name(steps):
     index = step(steps, "tiny · index-en")
     assert index.number in step(steps, f"tiny · en_0.9_0.4 · test.top{DEPTH}").parents
+
+
+def test_scores_of_kept_models_say_training_split_and_what_was_searched(tmp_path):
+    text = "step\tmodel\tnDCG@10\n500\tkept/step-500/model\t0.25\n1000\tmodel\t0.5\n"
+    tables = [tmp_path / f"tuned/seed1/checkpoints{part}.my.docs.dev.tsv" for part in ("", "-of300")]
+    for table in tables:
+        table.parent.mkdir(parents=True, exist_ok=True)
+        table.write_text(text)
+    whole, part = read_kept(tables)
+    assert (whole.training, whole.place) == ("tuned, seed1", "my.docs, dev")
+    assert part.place == "my.docs, dev (the judged passages and 300 others)"
+    assert whole.columns == [("step", "number"), ("nDCG@10", "number")]
+    assert whole.rows == [(500, "kept/step-500/model", [0.25]), (1000, "model", [0.5])]
 
 
 def test_links_that_follow_from_others_are_left_out(steps):

@@ -394,7 +394,7 @@ class Run(Section):
     tensorboard: bool = option(False, "Whether training writes TensorBoard's files, to results/logs/tensorboard")
     wandb: bool = option(False, "Whether training reports to Weights & Biases, whose package must be installed")
     mem_mb: int | None = option(
-        None, "Memory of the jobs that train this model, score with it or encode by it, in MB", ge=1
+        None, "Memory of the jobs that fetch or train this model, score with it or encode by it, in MB", ge=1
     )
     runtime: int | None = option(None, "Time limit of these jobs, in minutes", ge=1)
 
