@@ -263,7 +263,7 @@ class Registry:
         if split not in splits:
             raise DenseflowError(
                 f"{where}: split {split!r} does not exist in {self.file('datasets', name)}, which has "
-                f"{', '.join(splits)}; choose one of these or add it there"
+                f"{', '.join(splits) or 'none'}; choose one of these or add it there"
             )
 
     def _check_analyzer(self, dataset: str, analyzer: str | None, where: str) -> None:
