@@ -8,6 +8,7 @@ from denseflow.config.data_file import DataFile
 from denseflow.dataset.data_files import at_hand
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256, sha256_text
+from denseflow.table_rows import kind_of
 
 TEXT = "un, deux, trois\n"
 
@@ -17,6 +18,7 @@ def address(tmp_path):
     folder = tmp_path / "served"
     folder.mkdir()
     (folder / "numbers.txt").write_text(TEXT)
+    (folder / "numbers.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments):
@@ -45,14 +47,33 @@ def test_what_is_not_at_the_path_is_downloaded(tmp_path, address):
         at_hand({"path": file["path"]}, tmp_path / "work")
 
 
+def test_a_download_s_address_may_have_a_query_behind_the_name(tmp_path, address):
+    file = {"url": f"{address}.gz?download=1", "sha256": sha256(tmp_path / "served" / "numbers.txt.gz")}
+    found = at_hand(file, tmp_path / "work")
+    assert (found.name, found.read_text()) == ("numbers.txt", TEXT)
+    assert DataFile(**file).name == "numbers.txt"
+    assert kind_of("https://example.org/a%20b.csv.gz?download=1#top") == ".csv"
+
+
+def test_packed_files_of_one_name_in_folders_of_one_name_are_not_taken_for_each_other(tmp_path):
+    places = [tmp_path / name / "data" / "numbers.txt.gz" for name in ("one", "two")]
+    for place in places:
+        place.parent.mkdir(parents=True)
+        place.write_bytes(gzip.compress(str(place).encode()))
+    found = [at_hand({"path": str(place)}, tmp_path / "work") for place in places]
+    assert [file.read_text() for file in found] == [str(place) for place in places]
+
+
 def test_another_file_than_the_sum_says_is_refused(tmp_path):
     path = tmp_path / "numbers.txt"
     path.write_text(TEXT)
     with pytest.raises(DenseflowError, match=f"sha256 {sha256_text(TEXT)}, expected 0000"):
         at_hand({"path": str(path), "sha256": "0" * 64}, tmp_path / "work")
-    path.with_suffix(".gz").write_bytes(gzip.compress(TEXT.encode())[:-9])
-    with pytest.raises(DenseflowError, match="truncated or broken gzip"):
-        at_hand({"path": str(path.with_suffix(".gz"))}, tmp_path / "work")
+    packed = bytearray(gzip.compress(TEXT.encode()))
+    for broken in (packed[:-9], packed[:10] + b"\xff" * 8 + packed[18:]):
+        path.with_suffix(".gz").write_bytes(broken)
+        with pytest.raises(DenseflowError, match="truncated or broken gzip"):
+            at_hand({"path": str(path.with_suffix(".gz"))}, tmp_path / "work")
 
 
 def test_a_file_needs_a_place_and_a_download_its_sum():

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from denseflow.addresses import last_part
 from denseflow.errors import DenseflowError
 from denseflow.files import read_jsonl, read_lines
 
@@ -19,7 +20,7 @@ def kind_of(name: str) -> str:
     Raises:
         DenseflowError: It is none of :data:`KINDS`.
     """
-    kind = PurePosixPath(name.removesuffix(".gz")).suffix
+    kind = PurePosixPath(last_part(name).removesuffix(".gz")).suffix
     if kind not in KINDS:
         raise DenseflowError(
             f"{name}: its name ends in {kind!r}, expected one of {', '.join(KINDS)}, or these with .gz"

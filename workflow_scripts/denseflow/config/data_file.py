@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from denseflow.addresses import last_part
 from denseflow.config.section import Section, Text, option
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -30,7 +31,7 @@ class DataFile(Section):
     @property
     def name(self) -> str:
         """The file's name, `.gz` left out."""
-        return (self.path or self.url or "").rsplit("/", 1)[-1].removesuffix(".gz")
+        return last_part(self.path or self.url or "").removesuffix(".gz")
 
 
 def data_files(value: Any, key: str) -> Iterator[tuple[str, DataFile]]:

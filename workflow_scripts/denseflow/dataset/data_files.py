@@ -2,13 +2,15 @@
 
 import gzip
 import shutil
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from denseflow.addresses import last_part
 from denseflow.dataset.download import download
 from denseflow.errors import DenseflowError
-from denseflow.files import atomic_path, sha256
+from denseflow.files import atomic_path, sha256, sha256_text
 
 
 def at_hand(file: Mapping[str, Any], work: Path) -> Path:
@@ -42,16 +44,17 @@ def _found(file: Mapping[str, Any], work: Path) -> Path:
             "`sha256` to have it downloaded"
         )
     # By its sum: two files of a collection may have one name.
-    target = work / "downloads" / file["sha256"] / file["url"].rsplit("/", 1)[-1]
+    target = work / "downloads" / file["sha256"] / last_part(file["url"])
     download(file["url"], file["sha256"], target)
     return target
 
 
 def _unpacked(packed: Path, work: Path) -> Path:
-    target = work / "unpacked" / packed.parent.name / packed.stem
+    # By its whole path: two files in two folders may have one name.
+    target = work / "unpacked" / sha256_text(str(packed.absolute()))[:16] / packed.stem
     try:
         with gzip.open(packed, "rb") as source, atomic_path(target) as temporary, temporary.open("wb") as file:
             shutil.copyfileobj(source, file)
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DenseflowError(f"{packed}: truncated or broken gzip file ({error}); download it again") from None
     return target
