@@ -147,6 +147,8 @@ def test_invalid_utf_8_is_named_with_its_line(collection, tmp_path):
 def test_half_of_a_surrogate_pair_is_an_error(collection, tmp_path):
     (collection / "corpus.jsonl").write_text(jsonl([*CORPUS, {"_id": "d4", "title": "", "text": "\ud83d"}]))
     fails(collection, tmp_path, r"document 'd4': character 0 of its text is half of a surrogate pair")
+    (collection / "queries.jsonl").write_text(jsonl([QUERIES[0] | {"answers": ["a\ud83d"]}, *QUERIES[1:]]))
+    fails(collection, tmp_path, r"answer of query 'q3': character 1 of its text is half of a surrogate pair")
 
 
 @pytest.mark.parametrize("name", ["corpus.jsonl", "queries.jsonl", "qrels/train.tsv"])
@@ -211,6 +213,15 @@ def test_an_export_that_fails_leaves_the_files_of_the_one_before(collection, tmp
         run(collection, tmp_path / "out")
     assert contents(tmp_path / "out") == before
     read_manifest(tmp_path / "out" / "manifest.json")
+
+
+def test_files_of_a_split_that_is_no_longer_asked_for_are_removed(collection, tmp_path):
+    run(collection, tmp_path / "out")
+    (tmp_path / "out" / "negatives.train.jsonl").write_text("{}\n")
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    run(collection, tmp_path / "out", splits=["test"])
+    left = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert left == ["corpus.jsonl", "manifest.json", "notes.txt", "qrels.test.tsv", "queries.test.jsonl"]
 
 
 def test_an_export_killed_between_two_files_leaves_no_manifest_that_is_wrong(collection, tmp_path, monkeypatch):

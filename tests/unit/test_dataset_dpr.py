@@ -71,6 +71,14 @@ def test_the_passages_of_all_questions_are_the_documents_each_once(file, tmp_pat
     assert "negatives.train.jsonl" in manifest["files"]
 
 
+def test_only_questions_with_answers_are_counted_as_such(file, tmp_path):
+    file.write_text(json.dumps([WATER, SAND | {"answers": [" "]}]))
+    split = export(source(file), tmp_path / "out")["counts"]["splits"]["train"]
+    assert (split["queries"], split["queries_with_answers"]) == (2, 1)
+    file.write_text(json.dumps([SAND | {"answers": []}]))
+    assert "queries_with_answers" not in export(source(file), tmp_path / "out")["counts"]["splits"]["train"]
+
+
 def test_a_list_a_packed_one_and_an_object_a_line_are_the_same(file, tmp_path):
     lines, packed = tmp_path / "train.jsonl", tmp_path / "train.json.gz"
     lines.write_text("".join(json.dumps(row) + "\n" for row in (WATER, NOTHING, SAND)))

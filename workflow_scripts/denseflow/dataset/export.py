@@ -42,6 +42,8 @@ SOURCES = {
     "sentences": sentences.open_collection,
 }
 
+OF_A_SPLIT = ("queries.*.jsonl", "qrels.*.tsv", "negatives.*.jsonl")
+"""The files of a split."""
 EXAMPLES = 4
 """Ids kept to show three, and whether there are more."""
 
@@ -80,6 +82,7 @@ def export(
         # Without it nobody takes the old manifest for the new files', should this be killed between two moves.
         (folder / NAME).unlink(missing_ok=True)
         files = sorted(file.name for file in whole.iterdir())
+        _remove_others(folder, files)
         for name in files:
             (whole / name).replace(folder / name)
     finally:
@@ -87,6 +90,14 @@ def export(
     options = _without_folders({"source": source})
     inputs: dict[str, Any] = {} if of is None else {"inputs": {"dataset": sha256(of)}}
     return write_manifest(folder, "dataset", files, packages=collection.packages, options=options, **inputs, **facts)
+
+
+def _remove_others(folder: Path, files: list[str]) -> None:
+    """Remove what an earlier export wrote of splits, or of negatives, that the collection no longer has."""
+    for pattern in OF_A_SPLIT:
+        for path in folder.glob(pattern):
+            if path.name not in files:
+                path.unlink()
 
 
 def _without_folders(options: Any, key: str = "") -> Any:
@@ -189,6 +200,8 @@ def _write_split(folder: Path, name: str, split: Split) -> tuple[dict[str, int],
     for query_id, text in split.queries.items():
         _check_id(f"{split.origin}: query", query_id)
         _check_text(f"{split.origin}: query {query_id!r}", text)
+        for answer in split.answers.get(query_id, ()):
+            _check_text(f"{split.origin}: answer of query {query_id!r}", answer)
         lengths.add(text)
     write_jsonl(folder / f"queries.{name}.jsonl", _query_rows(split))
     if any(any(lists.values()) for lists in split.negatives.values()):
@@ -211,8 +224,9 @@ def _write_split(folder: Path, name: str, split: Split) -> tuple[dict[str, int],
         "judgements": pairs,
         "relevant": relevant,
     }
-    if split.answers:
-        counts["queries_with_answers"] = sum(query_id in split.queries for query_id in split.answers)
+    answered = sum(bool(split.answers.get(query_id)) for query_id in split.queries)
+    if answered:
+        counts["queries_with_answers"] = answered
     return counts, lengths.summary()
 
 
