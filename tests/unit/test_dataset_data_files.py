@@ -1,14 +1,19 @@
 import gzip
 import http.server
+import json
 import threading
 
 import pytest
 
 from denseflow.config.data_file import DataFile
+from denseflow.config.dataset import Dataset
+from denseflow.config.load import check
 from denseflow.dataset.data_files import at_hand
+from denseflow.dataset.export import export
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256, sha256_text
 from denseflow.table_rows import kind_of
+from denseflow.workflow.canonical import canonical
 
 TEXT = "un, deux, trois\n"
 
@@ -82,3 +87,53 @@ def test_a_file_needs_a_place_and_a_download_its_sum():
     with pytest.raises(ValueError, match="`url` needs `sha256`"):
         DataFile(url="https://example.org/a.json")
     assert DataFile(path="folder/a.json.gz").name == "a.json"
+
+
+LESSON = {"title": "t", "paragraphs": [{"context": "c", "qas": [{"question": "q", "answers": [{"text": "c"}]}]}]}
+FILES = {
+    "squad.json": json.dumps({"data": [LESSON, {**LESSON, "paragraphs": LESSON["paragraphs"] * 2}]}),
+    "dpr.json": json.dumps([{"question": "q", "positive_ctxs": [{"text": "c"}], "negative_ctxs": [{"text": "d"}]}]),
+    "groups.jsonl": json.dumps({"query": "q", "pos": ["c"], "neg": ["d"]}),
+    "documents.all": ".I 1\n.W\nc\n",
+    "queries.all": ".I 1\n.W\nq\n.I 2\n.W\nq\n",
+    "judgements.all": "1 1\n",
+    "lines.txt": "c\nd\n",
+    "pairs.csv": "query,passage,level\nq,c,1\nq,c,2\n",
+    "queries.csv": "id,text\nq,q\n",
+    "judgements.csv": "query,document,level\nq,1,1\nq,1,2\n",
+}
+COLUMNS = {
+    "queries": [{"file": "queries.csv", "id": "id", "text": ["text"]}],
+    "judgements": {"test": {"file": "judgements.csv", "query": "query", "document": "document", "level": "level"}},
+}
+PAIRS = {"test": {"file": "pairs.csv", "query": "query", "passage": "passage", "level": "level"}}
+SOURCES = {
+    "squad": {"files": {"a": {"path": "squad.json"}}, "splits": {"test": [{"file": "a"}]}},
+    "dpr": {"splits": {"test": {"path": "dpr.json"}}},
+    "flag_embedding": {"splits": {"test": {"path": "groups.jsonl"}}},
+    "smart": {name: {"path": f"{name}.all"} for name in ("documents", "queries", "judgements")},
+    "lines": {"files": [{"path": "lines.txt"}], **COLUMNS},
+    "tables": {"pairs": PAIRS},
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_where_the_files_lie_is_no_part_of_a_collection_s_manifest(tmp_path, name):
+    def placed(value, folder, key=""):
+        if isinstance(value, dict):
+            return {name: placed(item, folder, name) for name, item in value.items()}
+        if isinstance(value, list):
+            return [placed(item, folder) for item in value]
+        path = str(folder / f"{value}.gz")
+        return path if key == "path" else {"path": path} if key == "file" and value in FILES else value
+
+    manifests = []
+    for folder in (tmp_path / "here", tmp_path / "over" / "there"):
+        folder.mkdir(parents=True)
+        for file, text in FILES.items():
+            (folder / f"{file}.gz").write_bytes(gzip.compress(text.encode()))
+        dataset = check(Dataset, {"source": {"type": name, **placed(SOURCES[name], folder)}}, "here.yaml")
+        export(json.loads(canonical(dataset.source)), folder / "out")
+        manifests.append((folder / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifests[0] == manifests[1]
+    assert "here" not in manifests[0]

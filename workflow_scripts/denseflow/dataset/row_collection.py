@@ -44,7 +44,9 @@ def collection_of_documents(
     def split(name: str) -> Split:
         if not texts:
             _read_queries(queries, texts, answers)
-        qrels = _qrels(judgements[name], texts, warnings)
+        found = _judgements(judgements[name], texts)
+        found.warn(name, warnings)
+        qrels = found.qrels
         named = {query_id: qrels[query_id] for query_id in texts if query_id in qrels}
         return split_of(named, texts, answers, judgements[name].place)
 
@@ -121,13 +123,13 @@ class Judgements:
         self.repeated += judged.get(document_id, level) != level
         judged[document_id] = max(level, judged.get(document_id, level))
 
-    def warn(self, place: str, warnings: list[str]) -> None:
+    def warn(self, split: str, warnings: list[str]) -> None:
         """Say how many differed."""
         if self.repeated:
-            warnings.append(f"{place}: {self.repeated} judgements differ from others of the pair; the highest was kept")
+            warnings.append(f"{split}: {self.repeated} judgements differ from others of the pair; the highest was kept")
 
 
-def _qrels(table: Table, texts: Mapping[str, str], warnings: list[str]) -> Qrels:
+def _judgements(table: Table, texts: Mapping[str, str]) -> Judgements:
     judgements = Judgements({})
     unknown: dict[str, int] = {}
     for row in table:
@@ -145,8 +147,7 @@ def _qrels(table: Table, texts: Mapping[str, str], warnings: list[str]) -> Qrels
             f"{table.place}, row {unknown[first]}: query {first!r} is not among the queries, as {len(unknown)} judged "
             f"ones are not ({examples(list(unknown))}); add them, or take out their judgements"
         )
-    judgements.warn(table.place, warnings)
-    return judgements.qrels
+    return judgements
 
 
 def split_of(qrels: Qrels, texts: Mapping[str, str], answers: Mapping[str, list[str]], origin: str) -> Split:

@@ -30,7 +30,7 @@ def collection_of_pairs(tables: Mapping[str, Table], origin: str) -> SourceColle
     """
     passages: dict[str, Document] = {}
     warnings: list[str] = []
-    pairs = {name: _pairs_of(table, passages, warnings) for name, table in tables.items()}
+    pairs = {name: _pairs_of(name, table, passages, warnings) for name, table in tables.items()}
     by_text = {passage.text: passage.id for passage in reversed(passages.values())}
     for texts in (texts for one in pairs.values() for texts in one.negatives.values()):
         for text in texts:
@@ -45,7 +45,7 @@ def collection_of_pairs(tables: Mapping[str, Table], origin: str) -> SourceColle
     )
 
 
-def _pairs_of(table: Table, passages: dict[str, Document], warnings: list[str]) -> _Pairs:
+def _pairs_of(split: str, table: Table, passages: dict[str, Document], warnings: list[str]) -> _Pairs:
     options = table.options
     texts: dict[str, str] = {}
     answers: dict[str, list[str]] = {}
@@ -65,7 +65,7 @@ def _pairs_of(table: Table, passages: dict[str, Document], warnings: list[str]) 
         judgements.add(query_id, passage_id, level_of(row, options) or 0)
         for column in options.get("negatives", ()):
             negatives.setdefault(query_id, {}).update(dict.fromkeys(texts_of(row, column)))
-    judgements.warn(table.place, warnings)
+    judgements.warn(split, warnings)
     return _Pairs(split_of(judgements.qrels, texts, answers, table.place), negatives)
 
 
