@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -90,6 +91,21 @@ def test_a_list_a_packed_one_and_an_object_a_line_are_the_same(file, tmp_path):
         for number in range(3)
     ]
     assert written[0] == written[1] == written[2]
+
+
+def test_a_file_may_be_larger_than_memory(tmp_path):
+    large = tmp_path / "large.jsonl"
+    with large.open("w") as lines:
+        for number in range(100):
+            passages = [passage(2 * number, f"{number}" * 50_000)], [passage(2 * number + 1, "x" * 100_000)]
+            row = {"question": f"q{number}", "positive_ctxs": passages[0], "hard_negative_ctxs": passages[1]}
+            lines.write(json.dumps(row) + "\n")
+    tracemalloc.start()
+    export(source(large), tmp_path / "out")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(ids(tmp_path / "out")) == 200
+    assert peak < large.stat().st_size / 4
 
 
 def test_the_first_positive_alone_titles_left_out_and_ids_by_text(file, tmp_path):

@@ -4,17 +4,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from sys import intern
+from typing import Any, NamedTuple
 
 from denseflow.collection import Document
 from denseflow.dataset.collection_source import EASY_NEGATIVES, HARD_NEGATIVES, SourceCollection, Split
 from denseflow.dataset.data_files import at_hand
-from denseflow.dataset.dpr_json import EASY, HARD, POSITIVE, DprQuestion, read_passages, read_questions
+from denseflow.dataset.dpr_json import EASY, HARD, POSITIVE, read_passages, read_questions
 from denseflow.dataset.draw_questions import drawn_questions
 from denseflow.errors import DenseflowError
 from denseflow.files import sha256_text
 
 NEGATIVES = {HARD: HARD_NEGATIVES, EASY: EASY_NEGATIVES}
+
+
+class _Question(NamedTuple):
+    """A question without its passages' texts: DPR's own files have more of these than memory holds."""
+
+    text: str
+    answers: list[str]
+    passages: dict[str, list[str]]
 
 
 @contextmanager
@@ -66,7 +75,7 @@ def _contexts(files: Mapping[str, Path], read: Any) -> Iterator[Document]:
 
 
 def _split(name: str, file: Path, source: Mapping[str, Any], read: Any, facts: dict[str, Any]) -> Split:
-    questions: dict[str, DprQuestion] = {}
+    questions: dict[str, _Question] = {}
     without = 0
     for question in read(file):
         if not question.passages[POSITIVE]:
@@ -74,27 +83,26 @@ def _split(name: str, file: Path, source: Mapping[str, Any], read: Any, facts: d
             continue
         if question.id in questions:
             raise DenseflowError(f"{file}: two questions have the id {question.id!r}; ids must be unique")
-        questions[question.id] = question
+        # DPR's questions share passages: each id is kept once.
+        ids = {kind: [intern(passage.id) for passage in passages] for kind, passages in question.passages.items()}
+        questions[question.id] = _Question(question.text, question.answers, ids)
     if name in source["splits"]:
         facts["questions_without_positive"][name] = without
     questions = drawn_questions(_held_out(questions, source, name), source, name)
     taken = 1 if source.get("positives") == "first" else None
     return Split(
         {id_: question.text for id_, question in questions.items()},
-        {
-            id_: {passage.id: 1 for passage in question.passages[POSITIVE][:taken]}
-            for id_, question in questions.items()
-        },
+        {id_: dict.fromkeys(question.passages[POSITIVE][:taken], 1) for id_, question in questions.items()},
         f"dpr, split {name} ({file.name})",
         {id_: question.answers for id_, question in questions.items()},
         {
-            list_: {id_: [passage.id for passage in question.passages[kind]] for id_, question in questions.items()}
+            list_: {id_: question.passages[kind] for id_, question in questions.items()}
             for kind, list_ in NEGATIVES.items()
         },
     )
 
 
-def _held_out(questions: dict[str, DprQuestion], source: Mapping[str, Any], name: str) -> dict[str, DprQuestion]:
+def _held_out(questions: dict[str, _Question], source: Mapping[str, Any], name: str) -> dict[str, _Question]:
     """Of a file's questions, those of the split that takes a share of them, or those that it leaves."""
     for split, held in source.get("held_out", {}).items():
         if name in (split, held["of"]):

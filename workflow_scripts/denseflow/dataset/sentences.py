@@ -21,7 +21,7 @@ from denseflow.progress import counted
 def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCollection]:
     """Each sentence as a document without a title, in a seeded order; its id is its passage's with its number there.
 
-    Memory holds 8 bytes a sentence: the texts lie in a file in ``work``.
+    Memory holds 16 bytes a sentence: the texts lie in a file in ``work``.
 
     Args:
         source: The keys of :class:`denseflow.config.sources.sentences.SentencesSource`, and ``manifest``: that of the
@@ -47,7 +47,7 @@ def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCol
     with path.open("rb") as file:
 
         def documents() -> Iterator[Document]:
-            for place in order.tolist():
+            for place in order:
                 file.seek(places[place])
                 id_, _, text = file.readline().decode().rstrip("\n").partition("\t")
                 yield Document(id_, "", text)

@@ -76,7 +76,8 @@ def share_out(
                 f"source squad, key 'splits.{split}': {count} articles of {file!r} are wanted, but {len(taken)} of its "
                 f"{len(articles[file])} are left; lower `articles` there, or in another split"
             )
-        shares[split][file] = [name for name in articles[file] if name in set(taken)]
+        chosen = set(taken)
+        shares[split][file] = [name for name in articles[file] if name in chosen]
     return {split: {part["file"]: _without(shares, split, part) for part in splits[split]} for split in splits}
 
 
