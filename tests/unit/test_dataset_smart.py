@@ -167,13 +167,18 @@ def test_judged_queries_are_drawn_into_splits_by_the_seed(shared, tmp_path):
 @pytest.mark.parametrize(
     ("texts", "options", "message"),
     [
-        ((DOCUMENTS, QUERIES, "1 1 1\n"), {"form": "slashes"}, "number '.I', expected a whole number; see that `form`"),
+        ((DOCUMENTS, QUERIES, "1 1 1\n"), {"form": "slashes"}, "documents: a record has the number '.I', expected"),
+        (("\xef\xbb\xbf" + DOCUMENTS, QUERIES, "1 1\n"), {}, "documents: .*stands before the first '.I NUMBER'"),
+        ((".I 1\n.T lost\n.W\nx\n", QUERIES, "1 1\n"), {}, "documents: '.T lost' stands before the first field of"),
+        (("lost\n*TEXT 1\nx\n", "*FIND 1\nx\n", "1 1\n"), {"form": "stars"}, "'lost' stands before the first"),
+        ((DOCUMENTS, QUERIES, "1 1\n"), {"text": ["W", "B"]}, "documents: no record has a field 'B', which `text`"),
+        ((DOCUMENTS, QUERIES, "1 1\n"), {"query_text": ["T"]}, "queries: no record has a field 'T'.*there are A, W"),
         (("nothing", QUERIES, JUDGEMENTS), {}, "documents: expected records that begin with '.I NUMBER', found none"),
         ((DOCUMENTS, QUERIES, "1 9 1\n"), {}, "judgements, line 1: document '9' is not in the collection"),
         ((DOCUMENTS, QUERIES, "1 1\n2 1\n"), {}, "line 2: query '2' is not in the collection.*queries_by_position"),
         ((DOCUMENTS, QUERIES, "1 one\n"), {}, "line 1: 'one', expected a whole number"),
         ((DOCUMENTS, QUERIES, "1 1\n"), {"level_column": 3}, "line 1: 2 columns.*column 3"),
-        ((DOCUMENTS, QUERIES.replace("004", "1"), "1 1\n"), {}, "query '1' comes twice"),
+        ((DOCUMENTS, QUERIES.replace("004", "1"), "1 1\n"), {}, "queries: query '1' comes twice"),
         ((DOCUMENTS, QUERIES, "1 1\n"), {"encoding": "latin-99"}, "not in the encoding 'latin-99'"),
         (
             (DOCUMENTS, QUERIES, "1 1\n"),

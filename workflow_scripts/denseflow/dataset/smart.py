@@ -42,8 +42,8 @@ def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCol
         at_hand(source[name], work / name) for name in ("documents", "queries", "judgements")
     )
     encoding, form = source["encoding"], source["form"]
-    documents = _documents(_records(documents_file, form, encoding, "TEXT"), source)
-    queries = _queries(_records(queries_file, form, encoding, "FIND"), source)
+    documents = _documents(documents_file, _records(documents_file, form, encoding, "TEXT"), source)
+    queries = _queries(queries_file, _records(queries_file, form, encoding, "FIND"), source)
     judged = _judged(judgements_file, source)
     qrels, facts = _qrels(judgements_file, judged, queries, {document.id for document in documents}, source)
     unjudged = [query_id for query_id in queries if query_id not in qrels]
@@ -88,7 +88,8 @@ def _records(path: Path, form: str, encoding: str, mark: str) -> list[Record]:
     return read_slashes(path, encoding) if form == "slashes" else read_stars(path, encoding, mark)
 
 
-def _documents(records: list[Record], source: Mapping[str, Any]) -> list[Document]:
+def _documents(path: Path, records: list[Record], source: Mapping[str, Any]) -> list[Document]:
+    _check_fields(path, records, source, "text")
     numbers: Iterator[int] | None = None
     if source["form"] == "stars":  # the judgements count the articles
         missing = set(source["missing_positions"])
@@ -99,25 +100,36 @@ def _documents(records: list[Record], source: Mapping[str, Any]) -> list[Documen
         text = " ".join(record.fields[letter] for letter in source["text"] if record.fields.get(letter))
         if source["title_in_text"] and title:
             text = text.removeprefix(title).lstrip()
-        documents.append(Document(str(next(numbers)) if numbers else _plain(record.number), title, text))
+        documents.append(Document(str(next(numbers)) if numbers else _plain(path, record.number), title, text))
     return documents
 
 
-def _queries(records: list[Record], source: Mapping[str, Any]) -> dict[str, str]:
+def _queries(path: Path, records: list[Record], source: Mapping[str, Any]) -> dict[str, str]:
+    _check_fields(path, records, source, "query_text")
     queries: dict[str, str] = {}
     for place, record in enumerate(records, start=1):
         text = " ".join(record.fields[letter] for letter in source["query_text"] if record.fields.get(letter))
-        query_id = str(place) if source["queries_by_position"] else _plain(record.number)
+        query_id = str(place) if source["queries_by_position"] else _plain(path, record.number)
         if query_id in queries:
-            raise DenseflowError(f"source smart: query {query_id!r} comes twice; is `queries_by_position` meant?")
+            raise DenseflowError(f"{path}: query {query_id!r} comes twice; is `queries_by_position` meant?")
         queries[query_id] = text
     return queries
 
 
-def _plain(number: str) -> str:
+def _check_fields(path: Path, records: list[Record], source: Mapping[str, Any], key: str) -> None:
+    there = {letter for record in records for letter in record.fields}
+    for letter in source[key]:
+        if letter not in there:
+            raise DenseflowError(
+                f"{path}: no record has a field {letter!r}, which `{key}` of the source names; there are "
+                f"{', '.join(sorted(there)) or 'none'}"
+            )
+
+
+def _plain(path: Path, number: str) -> str:
     if not number.isdecimal():
         raise DenseflowError(
-            f"source smart: a record has the number {number!r}, expected a whole number; see that `form` is right"
+            f"{path}: a record has the number {number!r}, expected a whole number; see that `form` is right"
         )
     return number.lstrip("0") or "0"
 

@@ -36,10 +36,13 @@ def read_fields(path: Path, encoding: str) -> list[Record]:
         DenseflowError: The file is not in this form or encoding.
     """
     parts = re.split(r"^\.I[ \t]+", _text(path, encoding), flags=re.MULTILINE)
+    if len(parts) > 1:
+        _refuse_text(path, parts[0], "the first '.I NUMBER'")
     records = []
     for part in parts[1:]:
         number, _, rest = part.partition("\n")
         texts = re.split(r"^\.([A-Z])[ \t]*$", rest, flags=re.MULTILINE)
+        _refuse_text(path, texts[0], f"the first field of record {number.strip()!r}")
         fields: dict[str, str] = {}
         for letter, text in zip(texts[1::2], texts[2::2], strict=True):
             before, now = fields.get(letter, ""), _line(text)
@@ -65,7 +68,10 @@ def read_stars(path: Path, encoding: str, mark: str) -> list[Record]:
         mark: ``TEXT``, whose line goes on with a date and a page, or ``FIND``, which a number follows.
     """
     records = []
-    for part in _text(path, encoding).split(f"*{mark}")[1:]:
+    parts = _text(path, encoding).split(f"*{mark}")
+    if len(parts) > 1:
+        _refuse_text(path, parts[0], f"the first '*{mark}'")
+    for part in parts[1:]:
         head, _, text = part.partition("*STOP")[0].partition("\n")
         records.append(Record((head.split() or [""])[0], {"W": _line(text)}))
     return _some(path, records, f"texts that begin with '*{mark}'")
@@ -118,6 +124,15 @@ def _text(path: Path, encoding: str) -> str:
     except (UnicodeDecodeError, LookupError) as error:
         raise DenseflowError(f"{path}: not in the encoding {encoding!r} ({error}); correct `encoding`") from None
     return text.replace("\r\n", "\n").replace(END, "")
+
+
+def _refuse_text(path: Path, text: str, where: str) -> None:
+    """Refuse text that belongs to no record or field, and would be lost."""
+    if text.strip():
+        raise DenseflowError(
+            f"{path}: {text.strip()[:60]!r} stands before {where}; a field's letter, such as .T, stands on a line of its "
+            "own. See that `form` and `encoding` are those of the file"
+        )
 
 
 def _some(path: Path, records: list[Record], expected: str) -> list[Record]:
