@@ -130,8 +130,8 @@ def _refuse_text(path: Path, text: str, where: str) -> None:
     """Refuse text that belongs to no record or field, and would be lost."""
     if text.strip():
         raise DenseflowError(
-            f"{path}: {text.strip()[:60]!r} stands before {where}; a field's letter, such as .T, stands on a line of its "
-            "own. See that `form` and `encoding` are those of the file"
+            f"{path}: {text.strip()[:60]!r} stands before {where}; a field's letter, such as .T, stands on a line of "
+            "its own. See that `form` and `encoding` are those of the file"
         )
 
 
