@@ -67,10 +67,14 @@ def _part(name: str, section: type[BaseModel]) -> str:
 
 def _rows(section: type[BaseModel], prefix: str) -> list[str]:
     rows = []
+    shown: list[list[type[BaseModel]]] = []
     for name, field in section.model_fields.items():
         key = f"{prefix}{name}"
         rows.append(f"| `{key}` | {_values(field)} | {_default(field)} | {field.description} |")
         choices = _sections(field.annotation)
+        if len(choices) > 1 and choices in shown:
+            continue  # the same sections under another key
+        shown.append(choices)
         for choice in choices:
             inner = f"{key}{_step(field.annotation)}."
             if len(choices) > 1:

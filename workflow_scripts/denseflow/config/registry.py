@@ -238,7 +238,7 @@ class Registry:
 
     def _add_dataset(self, name: str, where: str) -> None:
         if name not in self.datasets:
-            dataset = self._read(Dataset, "datasets", name, where)
+            dataset = self._read(Dataset, "datasets", name, where).at_hand()
             if isinstance(dataset.source, BeirSource | HuggingFaceSource) and dataset.source.path is not None:
                 _require_path(Path(dataset.source.path), f"{self.file('datasets', name)}: key 'source.path'")
             for key, file in data_files(dataset.source, "source"):
