@@ -3,9 +3,11 @@
 import json
 
 import pytest
+import several_processes
 import torch
 from sentence_transformers import SparseEncoder
 from sentence_transformers.sparse_encoder.losses import SparseMultipleNegativesRankingLoss, SpladeLoss
+from several_processes import Killed
 from tiny_sparse import make_sparse_base
 from tiny_training import history, make_collection, run, same, weights
 
@@ -14,6 +16,7 @@ from denseflow.splade import is_sparse
 from denseflow.train.losses.flops import Flops, flops
 from denseflow.train.losses.infonce import InfoNCE
 from denseflow.train.losses.targets import Targets
+from denseflow.train.trainer import RetrieverTrainer
 
 LOSS = {"name": "infonce", "temperature": 1.0, "in_batch_negatives": True}
 FLOPS = {"query_weight": 1e-3, "passage_weight": 1e-3, "warmup_ratio": 0.0}
@@ -63,20 +66,24 @@ def trained(base, training_file, folder, **changes):
     return run(base, training_file, folder, **changes)
 
 
-def test_a_trained_sparse_encoder_is_one_again_and_its_log_counts_terms(base, training_file, tmp_path):
-    out = trained(base, training_file, tmp_path)
-    assert is_sparse(load_encoder(out / "model"))
-    SparseEncoder(str(out / "model"), device="cpu").encode_query(["what is milk"])
-    line = history(out)[-1]
+@pytest.fixture(scope="module")
+def plain(base, training_file, tmp_path_factory):
+    """The results of three steps."""
+    return trained(base, training_file, tmp_path_factory.mktemp("plain"))
+
+
+def test_a_trained_sparse_encoder_is_one_again_and_its_log_counts_terms(plain):
+    assert is_sparse(load_encoder(plain / "model"))
+    SparseEncoder(str(plain / "model"), device="cpu").encode_query(["what is milk"])
+    line = history(plain)[-1]
     assert {"query_terms", "passage_terms", "query_flops", "passage_flops", "flops_risen"} <= line.keys()
-    assert json.loads((out / "manifest.json").read_text())["recipe"]["flops"] == FLOPS
+    assert json.loads((plain / "manifest.json").read_text())["recipe"]["flops"] == FLOPS
 
 
 @pytest.mark.parametrize("key", ["query_weight", "passage_weight", "warmup_ratio"])
-def test_each_option_of_flops_changes_the_weights(base, training_file, tmp_path, key):
-    plain = weights(trained(base, training_file, tmp_path / "one"))
-    changed = {**FLOPS, key: 0.9}
-    assert not same(plain, weights(trained(base, training_file, tmp_path / "other", flops=changed)))
+def test_each_option_of_flops_changes_the_weights(base, training_file, plain, tmp_path, key):
+    changed = trained(base, training_file, tmp_path, flops={**FLOPS, key: 0.9})
+    assert not same(weights(plain), weights(changed))
 
 
 def test_higher_weights_leave_fewer_terms(base, training_file, tmp_path):
@@ -89,10 +96,9 @@ def test_higher_weights_leave_fewer_terms(base, training_file, tmp_path):
     assert ends[1] < 0.7 * ends[0]
 
 
-def test_grad_cache_gives_the_same_weights(base, training_file, tmp_path):
+def test_grad_cache_gives_the_same_weights(base, training_file, plain, tmp_path):
     # Pieces of 32 texts hold the whole batch, so that dropout is the same.
-    one = weights(trained(base, training_file, tmp_path / "one"))
-    other = weights(trained(base, training_file, tmp_path / "other", micro_batch=32))
+    one, other = weights(plain), weights(trained(base, training_file, tmp_path, micro_batch=32))
     assert one.keys() == other.keys()
     for name, tensor in one.items():
         torch.testing.assert_close(tensor, other[name], atol=1e-5, rtol=1e-4)
@@ -123,3 +129,32 @@ def test_it_is_scored_on_dev_while_it_is_trained_and_the_best_is_kept(base, trai
     looks = [line["dev/nDCG@10"] for line in history(out) if "dev/nDCG@10" in line]
     assert len(looks) == 4
     assert all(0 <= look <= 1 for look in looks)
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(base, training_file, tmp_path, monkeypatch):
+    changes = {"max_steps": 6, "flops": {**FLOPS, "warmup_ratio": 0.8}}
+    whole = trained(base, training_file, tmp_path / "whole", **changes)
+    step, count = RetrieverTrainer.training_step, iter(range(4))
+
+    def counting(*rest):
+        if next(count, None) is None:
+            raise Killed
+        return step(*rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RetrieverTrainer, "training_step", counting)
+        with pytest.raises(Killed):
+            trained(base, training_file, tmp_path / "stopped", checkpoint_steps=2, **changes)
+    out = trained(base, training_file, tmp_path / "stopped", checkpoint_steps=2, **changes)
+    assert same(weights(out), weights(whole))
+    assert [line["flops_risen"] for line in history(out)] == [line["flops_risen"] for line in history(whole)]
+
+
+def test_two_processes_train_what_one_does(base, training_file, plain, tmp_path, together):
+    cases = {"sparse": {"loss": LOSS, "flops": FLOPS, "max_steps": 3}}
+    given = {"base": base, "training_file": training_file, "folder": tmp_path, "cases": cases}
+    together(several_processes.train_each, given, tmp_path / "launch")
+    one, two = weights(plain), weights(tmp_path / "sparse.whole")
+    assert one.keys() == two.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, atol=1e-5, rtol=1e-4)
