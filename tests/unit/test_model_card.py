@@ -12,6 +12,7 @@ from denseflow.encoder import load_encoder
 from denseflow.errors import DenseflowError
 from denseflow.files import write_json, write_text
 from denseflow.manifest import write_manifest
+from denseflow.report import card_parts
 from denseflow.report.card_parts import MOST_LOOKS, learning_curve
 from denseflow.report.card_usage import usage
 from denseflow.report.exports import as_tsv, table_frame
@@ -214,3 +215,12 @@ def test_the_cards_are_those_of_all_trained_models_of_an_experiment():
         registry=SimpleNamespace(models=models, experiments={"tiny": SimpleNamespace(systems=systems)})
     )
     assert trained_models(graph, "tiny") == ["second", "first", "judge"]
+
+
+def test_of_passages_that_are_the_queries_the_collection_is_told_and_no_split():
+    dataset = {"options": {"source": {"type": "lines"}}, "counts": {"documents": 7, "splits": {}}}
+    options = {"data": {"dataset": "sentences", "negatives": "passages", "split": "passages"}}
+    told = card_parts.data(options, {"dataset": dataset, "audit": None, "model": {}})
+    assert "Training data: sentences passages." in told
+    assert "documents: 7" in told
+    assert "split:" not in told

@@ -98,4 +98,4 @@ def _of_passages(path: Path, digest: str) -> bool:
     if not isinstance(facts, dict) or facts.get("stage") != "negatives":
         return False
     written = facts.get("files", {}).get(path.name, {}).get("sha256")
-    return written == digest and facts["options"].get("queries") == "passages"
+    return written == digest and facts.get("options", {}).get("queries") == "passages"

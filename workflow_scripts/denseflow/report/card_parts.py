@@ -92,8 +92,9 @@ def data(options: dict[str, Any], facts: Facts) -> str:
     dataset, audit = facts["dataset"], facts["audit"]
     if dataset:
         counts, split = dataset["counts"], options["data"].get("split") or "train"
-        of_split = counts["splits"][split]
-        parts.append(_yaml({**dataset["options"], "documents": counts["documents"], "split": {split: of_split}}))
+        # Where each passage is a query, there is no split of that name.
+        of_split = {"split": {split: counts["splits"][split]}} if split in counts["splits"] else {}
+        parts.append(_yaml({**dataset["options"], "documents": counts["documents"], **of_split}))
     negatives = (options.get("data") or {}).get("negatives")
     if audit:
         parts.append(f"Negatives: {escape(str(negatives))}. Their audit:\n")
