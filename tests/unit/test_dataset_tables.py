@@ -259,6 +259,16 @@ def test_what_is_wrong_is_said_with_file_row_and_column(tmp_path, name, text, me
         exported(tmp_path, tables(), files)
 
 
+def test_values_that_mean_no_level_and_queries_that_nobody_judged_are_counted(tmp_path):
+    levels = {"levels": {0: 0, 2: 1, "good": 1}}
+    judgements = {"test": {**TABLES["judgements"]["test"], **levels}}
+    rows = "q1 0 d1 2\nq1 0 d2 good\nq2 0 d2 god\nq2 0 d1 1\nq2 0 d1 1\n"
+    out = exported(tmp_path, tables(judgements=judgements), {**FILES, "j.qrels": rows})
+    assert read_qrels(out / "qrels.test.tsv") == {"q1": {"d1": 1, "d2": 1}}
+    facts = read_manifest(out / "manifest.json")["facts"]
+    assert facts == {"unjudged_queries": 2, "levels_left_out": {"test": {"1": 2, "god": 1}}}
+
+
 def test_judgements_that_differ_keep_the_highest_and_are_counted(tmp_path):
     out = exported(tmp_path, tables(), {**FILES, "j.qrels": "q1 0 d1 1\nq1 0 d1 2\nq1 0 d1 2\nq1 0 d1 0\n"})
     assert read_qrels(out / "qrels.test.tsv") == {"q1": {"d1": 2}}

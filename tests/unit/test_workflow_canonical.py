@@ -26,6 +26,10 @@ def test_reordered_keys_are_not_noticed():
     assert canonical({"a": 1, "b": {"c": 2, "d": 3}}) == canonical({"b": {"d": 3, "c": 2}, "a": 1})
 
 
+def test_keys_may_be_numbers_and_texts():
+    assert canonical({"levels": {2: 1, "good": 1, 10: 0}}) == '{"levels":{"10":0,"2":1,"good":1}}'
+
+
 def test_a_new_option_at_its_neutral_value_changes_nothing():
     assert canonical(Options()) == canonical(WithNewOption())
 

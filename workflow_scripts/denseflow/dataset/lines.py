@@ -3,8 +3,6 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +27,12 @@ def open_collection(source: Mapping[str, Any], work: Path) -> Iterator[SourceCol
     """
     files = [at_hand(file, work / str(number)) for number, file in enumerate(source["files"])]
     queries, judgements = open_queries(source, work)
-    facts: dict[str, Any] = {}
-    collection = collection_of_documents(partial(_documents, files, source, facts), str(files[0]), queries, judgements)
-    yield replace(collection, facts=facts)
+
+    def documents() -> Iterator[Document]:
+        return _documents(files, source, collection.facts)
+
+    collection = collection_of_documents(documents, str(files[0]), queries, judgements)
+    yield collection
 
 
 def _documents(files: Sequence[Path], source: Mapping[str, Any], facts: dict[str, Any]) -> Iterator[Document]:

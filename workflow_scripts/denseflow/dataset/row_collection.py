@@ -1,7 +1,8 @@
 """A collection made of rows, wherever these come from: documents, queries and judgements."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ from denseflow.collection import Document, Qrels
 from denseflow.dataset.collection_source import SourceCollection, Split, examples
 from denseflow.dataset.row_cells import Row, answers_of, array_of, id_of, ids_of, level_of, text_of
 from denseflow.errors import DenseflowError
+from denseflow.table_rows import cell
 
 
 @dataclass(frozen=True)
@@ -40,21 +42,30 @@ def collection_of_documents(
     """
     texts: dict[str, str] = {}
     answers: dict[str, list[str]] = {}
+    unjudged: dict[str, None] = {}
 
     def split(name: str) -> Split:
         if not texts:
             _read_queries(queries, texts, answers)
+            unjudged.update(dict.fromkeys(texts))
         found = _judgements(judgements[name], texts)
         found.warn(name, warnings)
         qrels = found.qrels
+        for query_id in qrels:
+            unjudged.pop(query_id, None)
+        facts["unjudged_queries"] = len(unjudged)
+        if found.left_out:
+            facts.setdefault("levels_left_out", {})[name] = dict(sorted(found.left_out.items()))
         named = {query_id: qrels[query_id] for query_id in texts if query_id in qrels}
         return split_of(named, texts, answers, judgements[name].place)
 
     warnings: list[str] = []
+    facts: dict[str, Any] = {}
     return SourceCollection(
         origin=origin,
         documents=documents,
         splits={name: partial(split, name) for name in judgements},
+        facts=facts,
         warnings=warnings,
     )
 
@@ -112,10 +123,12 @@ class Judgements:
     Attributes:
         qrels: What was added.
         repeated: How many levels differed from what the pair had before.
+        left_out: How many rows had a value that means no level, by the value.
     """
 
     qrels: Qrels
     repeated: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
 
     def add(self, query_id: str, document_id: str, level: int) -> None:
         """Keep a level."""
@@ -135,6 +148,7 @@ def _judgements(table: Table, texts: Mapping[str, str]) -> Judgements:
     for row in table:
         level = level_of(row, table.options)
         if level is None:
+            judgements.left_out[str(cell(*row, table.options["level"]))] += 1
             continue
         query_id = id_of(row, table.options["query"])
         if query_id not in texts:

@@ -24,7 +24,8 @@ def _plain(value: Any) -> Any:
             if not _is_neutral(getattr(value, name), field.json_schema_extra)
         }
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item is not None}
+        # As texts, which JSON makes of numbers too: some of both cannot be sorted.
+        return {str(key): _plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value
