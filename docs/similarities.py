@@ -30,7 +30,7 @@ def draw(results: Path, experiment: str) -> Path | None:
     # Text as text and a fixed salt of the ids: the same curves give the same file.
     with rc_context({"svg.hashsalt": "denseflow", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(4.5 * len(trainings), 3))
-        figure.subplots_adjust(0.06, 0.16, 0.99, 0.9, wspace=0.12)
+        figure.subplots_adjust(0.075, 0.16, 0.99, 0.9, wspace=0.12)
         panels = figure.subplots(1, len(trainings), sharey=True, squeeze=False)[0]
         for axes, (name, curves) in zip(panels, trainings, strict=True):
             for kind, colour in KINDS.items():
