@@ -9,6 +9,7 @@ import yaml
 from real_collections import lay_out_nfcorpus, lay_out_scifact
 
 from denseflow.collection import read_answers, read_corpus, read_qrels, read_queries
+from denseflow.config.answers import may_have_answers
 from denseflow.config.dataset import Dataset
 from denseflow.config.load import check
 from denseflow.config.registry import Registry
@@ -236,10 +237,22 @@ def test_lines_may_be_judged_elsewhere(tmp_path):
     assert (documents[1], texts, qrels) == (("2", "", "pears are green"), {"q": "green"}, {"q": {"2": 1}})
 
 
+def test_a_measure_of_answers_on_lines_needs_their_column(tmp_path):
+    def dataset(**columns):
+        queries = [{"file": {"path": "q.csv"}, "text": ["text"], **columns}]
+        judgements = {"test": {"file": {"path": "j.csv"}, "query": "q", "document": "d"}}
+        source = {"type": "lines", "files": [{"path": "a.txt"}], "queries": queries, "judgements": judgements}
+        return check(Dataset, {"source": source}, "d.yaml")
+
+    assert may_have_answers(dataset(answers="a"), "test")
+    assert not may_have_answers(dataset(), "test")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("d.csv", "id,text\nd1,a\n", "d.csv, row 1: no column 'title'; there are id, text"),
+        ("d.csv", "id,title,text,text\nd1,a,b,c\n", "d.csv: the header has the column 'text' more than once"),
         ("d.csv", "id,title,text\nd1,a\n", "d.csv, row 1: 2 columns, expected 3"),
         ("d.csv", "id,title,text\nd1,a,b\nd1,a,c\n", "document 'd1' comes twice"),
         ("q.tsv", "id\ttext\nq1\ta\nq1\tb\n", "row 2: query 'q1' is 'b', but was 'a' before"),

@@ -57,6 +57,12 @@ def test_a_training_file_written_as_dprs_json_and_read_again_is_the_same(shared,
     count = len(first.read_text(encoding="utf-8").splitlines())
     assert capsys.readouterr().out == f"{dpr}: {count} questions\n"
 
+    others = tmp_path / "queries.jsonl"
+    others.write_text('{"_id": "other", "text": "a", "answers": ["b"]}\n')
+    assert main(["dpr-training", str(first), str(tmp_path / "no.json"), "--queries", str(others)]) == 1
+    assert f"{others}: no answers of the queries of {first}" in capsys.readouterr().err
+    assert not (tmp_path / "no.json").exists()
+
     export({"type": "dpr", "splits": {"train": {"path": str(dpr)}}}, tmp_path / "dpr")
     for name in ("queries.train.jsonl", "qrels.train.tsv"):
         assert (tmp_path / "dpr" / name).read_bytes() == (tmp_path / "squad" / name).read_bytes()

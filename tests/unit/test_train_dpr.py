@@ -139,7 +139,7 @@ def test_dpr_s_files_and_encoders_go_through_training_and_back_into_dpr_s_form(t
         assert names
         assert all(not torch.equal(before[name], after[name]) for name in names)
 
-    write_training(training_file, {}, tmp_path / "written.json")
+    write_training(training_file, None, tmp_path / "written.json")
     export({**source, "splits": {"train": {"path": str(tmp_path / "written.json")}}}, tmp_path / "again")
     texts = set(read_queries(tmp_path / "again" / "queries.train.jsonl").values())
     assert texts == set(read_queries(collection / "queries.train.jsonl").values())

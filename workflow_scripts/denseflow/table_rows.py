@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -47,6 +48,11 @@ def read_rows(file: Path, kind: str, *, header: bool) -> Iterator[tuple[int, Map
         for number, row in enumerate((row for row in _cells(file, kind) if row), start=0 if header else 1):
             if names is None:
                 names = row if header else list(range(1, len(row) + 1))
+                twice = [name for name, count in Counter(names).items() if count > 1 and name]
+                if twice:
+                    raise DenseflowError(
+                        f"{file}: the header has the column {twice[0]!r} more than once; give each a name of its own"
+                    )
                 if header:
                     continue
             if len(row) != len(names):

@@ -11,6 +11,7 @@ from denseflow.config.sources.columns import answered
 from denseflow.config.sources.flag_embedding import FlagEmbeddingSource
 from denseflow.config.sources.hugging_face import HuggingFaceSource
 from denseflow.config.sources.ir_datasets import IrDatasetsSource
+from denseflow.config.sources.lines import LinesSource
 from denseflow.config.sources.package_docs import PackageDocsSource
 from denseflow.config.sources.smart import SmartSource
 from denseflow.config.sources.tables import TablesSource
@@ -34,7 +35,7 @@ def check_answers(experiment: Experiment, datasets: Mapping[str, Dataset], file:
             raise DenseflowError(
                 f"{file}: key 'measures': {needing[0]!r} looks for answers, but the queries of {on.dataset} have none; "
                 "leave the measure out (Success@k looks for the gold passage instead), or give each query of the "
-                "collection's queries.jsonl a list `answers` (with tables and Hugging Face datasets: name the column)"
+                "collection's queries.jsonl a list `answers` (tables, lines, Hugging Face datasets: name the column)"
             )
 
 
@@ -43,7 +44,7 @@ def may_have_answers(dataset: Dataset, split: str) -> bool:
     source = dataset.source
     if isinstance(source, PackageDocsSource | SmartSource | FlagEmbeddingSource):
         return False
-    if isinstance(source, TablesSource | HuggingFaceSource):
+    if isinstance(source, TablesSource | HuggingFaceSource | LinesSource):
         return answered(source, split)
     if isinstance(source, IrDatasetsSource):
         from denseflow.dataset.ir_datasets import has_answers

@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from denseflow.collection import read_answers
 from denseflow.errors import DenseflowError
 
 
@@ -11,12 +10,12 @@ def training(options: argparse.Namespace) -> int:
     """Write a training file as DPR's JSON.
 
     Raises:
-        DenseflowError: A file is missing or broken.
+        DenseflowError: A file is missing or broken, or the queries are others.
     """
     from denseflow.dpr.training import write_training
 
-    answers = {} if options.queries is None else read_answers(Path(options.queries))
-    count = write_training(Path(options.training), answers, Path(options.target))
+    queries = None if options.queries is None else Path(options.queries)
+    count = write_training(Path(options.training), queries, Path(options.target))
     print(f"{options.target}: {count} questions")
     return 0
 

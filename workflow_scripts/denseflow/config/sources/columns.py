@@ -111,7 +111,7 @@ class Parts(Section):
         return self
 
 
-def answered(source: Parts, split: SplitName) -> bool:
+def answered(source: Section, split: SplitName) -> bool:
     """Whether a split's queries may have answers."""
     tables = [getattr(source, "pairs", {}).get(split), *getattr(source, "queries", [])]
     return any(table is not None and table.answers is not None for table in tables)
