@@ -15,7 +15,7 @@ from denseflow.negatives.candidates import CHOSEN, CHOSEN_TEXT, Exclusion
 from denseflow.negatives.draw import query_random, random_order
 from denseflow.negatives.false_negatives import ScoreFilter
 from denseflow.negatives.passages import Passages
-from denseflow.negatives.vector_scores import SparseScores, VectorScores
+from denseflow.negatives.vector_scores import PairScores
 from denseflow.run_file import RunFile
 
 
@@ -86,7 +86,7 @@ class RunSource:
         depth: int | None,
         seed: int,
         purpose: str,
-        scores: VectorScores | SparseScores | None = None,
+        scores: PairScores | None = None,
         answers: AnswerFilter | None = None,
     ) -> None:
         """``depth`` is how many documents a query the run was made with, where that is known."""

@@ -1,25 +1,41 @@
 """An encoder's scores of queries and passages, from the vectors of the encode stage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from denseflow.errors import DenseflowError
 from denseflow.id_rows import IdRows
 from denseflow.search.exact import exact_scores
-from denseflow.search.sparse_vectors import SparseVectors, holds_sparse_vectors, read_sparse_vectors
-from denseflow.search.vectors import Vectors, read_vectors, refuse_mismatch, refuse_not_finite
+from denseflow.search.vectors import (
+    Vectors,
+    holds_sparse_vectors,
+    read_vectors,
+    refuse_mismatch,
+    refuse_not_finite,
+)
+
+if TYPE_CHECKING:
+    from denseflow.search.sparse_vectors import SparseVectors
 
 
-def open_scores(queries_manifest: Path, corpus_manifest: Path) -> "VectorScores | SparseScores":
+PairScores = Callable[[str, Sequence[str]], np.ndarray]
+"""Gives the scores of a query's id and passages' ids: float32, shape (passages,)."""
+
+
+def open_scores(queries_manifest: Path, corpus_manifest: Path) -> PairScores:
     """The scores of an encoder's vectors, dense or sparse.
 
     Raises:
         DenseflowError: A file is missing or altered, or the two are not of one model and data set.
     """
-    sparse = holds_sparse_vectors(corpus_manifest)
-    return (SparseScores if sparse else VectorScores)(queries_manifest, corpus_manifest)
+    if not holds_sparse_vectors(corpus_manifest):
+        return VectorScores(queries_manifest, corpus_manifest)
+    from denseflow.negatives.sparse_scores import SparseScores  # which takes SciPy
+
+    return SparseScores(queries_manifest, corpus_manifest)
 
 
 class VectorScores:
@@ -36,8 +52,8 @@ class VectorScores:
         self._query_vectors = self._queries.whole()
         refuse_not_finite(self._queries, self._query_vectors, 0)
         self._cosine = self._corpus.manifest["similarity"] == "cosine"
-        self._query_rows = _rows(self._queries)
-        self._corpus_rows = _rows(self._corpus)
+        self._query_rows = rows_of(self._queries)
+        self._corpus_rows = rows_of(self._corpus)
 
     def __call__(self, query_id: str, document_ids: Sequence[str]) -> np.ndarray:
         """The scores of passages for a query.
@@ -48,8 +64,8 @@ class VectorScores:
         Raises:
             DenseflowError: One has no vector, or one that is not finite.
         """
-        query = self._query_vectors[_row(self._queries, self._query_rows, query_id)]
-        rows = [_row(self._corpus, self._corpus_rows, document_id) for document_id in document_ids]
+        query = self._query_vectors[row_of(self._queries, self._query_rows, query_id)]
+        rows = [row_of(self._corpus, self._corpus_rows, document_id) for document_id in document_ids]
         scores = exact_scores(query, self._corpus.take(np.array(rows, dtype=np.int64)), cosine=self._cosine)
         if not np.isfinite(scores).all():
             first = int(np.argmin(np.isfinite(scores)))
@@ -60,43 +76,17 @@ class VectorScores:
         return scores
 
 
-class SparseScores:
-    """The same for a sparse encoder's vectors."""
-
-    def __init__(self, queries_manifest: Path, corpus_manifest: Path) -> None:
-        """Open the vectors of a split's queries and of the collection's passages.
-
-        Raises:
-            DenseflowError: A file is missing or altered, or the two are not of one model and data set.
-        """
-        self._queries, self._corpus = read_sparse_vectors(queries_manifest), read_sparse_vectors(corpus_manifest)
-        refuse_mismatch(self._queries, self._corpus)
-        self._query_vectors = self._queries.whole().astype(np.float64)
-        self._query_rows = _rows(self._queries)
-        self._corpus_rows = _rows(self._corpus)
-
-    def __call__(self, query_id: str, document_ids: Sequence[str]) -> np.ndarray:
-        """The scores of passages for a query, 0 where no term is shared.
-
-        Returns:
-            float32, shape (passages,).
-
-        Raises:
-            DenseflowError: One has no vector, or one that is not finite.
-        """
-        row = _row(self._queries, self._query_rows, query_id)
-        query = self._query_vectors[row : row + 1].toarray()[0]
-        rows = [_row(self._corpus, self._corpus_rows, document_id) for document_id in document_ids]
-        # Terms that the query lacks add 0, which changes no sum: the bits are those of the search.
-        passages = self._corpus.take(np.array(rows, dtype=np.int64)).astype(np.float64)
-        return (passages @ query).astype(np.float32)
-
-
-def _rows(vectors: Vectors | SparseVectors) -> IdRows:
+def rows_of(vectors: "Vectors | SparseVectors") -> IdRows:
+    """Finds the row of an id."""
     return IdRows(vectors.ids, lambda: vectors.ids)
 
 
-def _row(vectors: Vectors | SparseVectors, rows: IdRows, name: str) -> int:
+def row_of(vectors: "Vectors | SparseVectors", rows: IdRows, name: str) -> int:
+    """The row of an id.
+
+    Raises:
+        DenseflowError: It has none.
+    """
     row = rows.get(name)
     if row is None or vectors.ids[row] != name:
         raise DenseflowError(f"{vectors.path}: no vector of {name!r}; run the workflow to encode this data set again")

@@ -1,6 +1,5 @@
 """A sparse encoder's vectors as the encode stage leaves them: shards of entries in .npy files, beside their ids."""
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +11,7 @@ from scipy.sparse import csr_array
 from denseflow.errors import DenseflowError
 from denseflow.manifest import read_manifest
 from denseflow.search.ids import Ids
-from denseflow.search.vectors import NONZEROS, SHARDS, SUFFIX, refuse_altered
+from denseflow.search.vectors import SHARDS, SUFFIX, refuse_altered
 from denseflow.sparse_vectors import ENTRY, finite_rows, from_entries, stack
 
 _KEPT = 16
@@ -123,11 +122,6 @@ def read_sparse_vectors(manifest: Path) -> SparseVectors:
     refuse_altered(ids_file, facts["files"])
     rows = [shard["rows"] for shard in facts[SHARDS]]
     return SparseVectors(manifest.with_name(stem), rows, Ids(ids_file, sum(rows)), facts["dimensions"], facts)
-
-
-def holds_sparse_vectors(manifest: Path) -> bool:
-    """Whether a manifest of the encode stage is that of a sparse encoder's vectors."""
-    return NONZEROS in json.loads(manifest.read_text(encoding="utf-8"))
 
 
 def _finite(vectors: csr_array, of: SparseVectors, start: int) -> csr_array:

@@ -4,6 +4,7 @@ The manifest's ``shards`` lists the files in the order of their rows, each with 
 line, in the same order. No more than a few shards are ever open, however many there are.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -180,6 +181,11 @@ def read_vectors(manifest: Path) -> Vectors:
         return _map(path, (rows[place], dimensions))
 
     return Vectors(manifest.with_name(stem), rows, load, ids, dimensions, facts)
+
+
+def holds_sparse_vectors(manifest: Path) -> bool:
+    """Whether a manifest of the encode stage is that of a sparse encoder's vectors."""
+    return NONZEROS in json.loads(manifest.read_text(encoding="utf-8"))
 
 
 def refuse_not_finite(vectors: Vectors, block: np.ndarray, start: int) -> None:
