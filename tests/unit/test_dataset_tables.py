@@ -191,14 +191,23 @@ def test_pairs_may_have_negatives_which_are_passages_but_never_relevant_ones(tmp
     assert read_manifest(out / "manifest.json")["counts"]["splits"]["train"]["judgements"] == 3
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_negatives_of_the_type_given_need_their_columns(tmp_path, named):
-    pairs = {"file": {"path": str(tmp_path / "p.csv")}, "query": "q", "passage": "p"}
-    pairs |= {"negatives": ["n"]} if named else {}
+@pytest.mark.parametrize(
+    ("split", "kind", "message"),
+    [
+        ("train", "hard", None),
+        ("test", "hard", r"'d' come without negatives in the split 'train'.*pairs whose `negatives` name columns"),
+        ("train", "easy", r"own\.yaml: key 'sources\[0\].kind': 'easy', but .* 'd' is of `type: tables`"),
+    ],
+)
+def test_negatives_of_the_type_given_need_their_columns_in_the_split_that_is_trained_on(tmp_path, split, kind, message):
+    pairs = {
+        name: {"file": {"path": str(tmp_path / "p.csv")}, "query": "q", "passage": "p"} for name in ("train", "test")
+    }
+    pairs[split]["negatives"] = ["n"]
     (tmp_path / "p.csv").write_text("q,p,n\na,b,c\n")
     files = {
-        "datasets/d": {"source": {"type": "tables", "pairs": {"train": pairs}}},
-        "negatives/own": {"sources": [{"type": "given", "count": 1}]},
+        "datasets/d": {"source": {"type": "tables", "pairs": pairs}},
+        "negatives/own": {"sources": [{"type": "given", "count": 1, "kind": kind}]},
         "models/base": {"pretrained": {"path": str(tmp_path)}},
         "models/m": {"trained": {"base": "base", "data": {"dataset": "d", "negatives": "own"}}},
         "experiments/e": {
@@ -210,10 +219,10 @@ def test_negatives_of_the_type_given_need_their_columns(tmp_path, named):
         path = tmp_path / "config" / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(value))
-    if named:
+    if message is None:
         Registry({"experiments": ["e"]}, tmp_path / "config")
         return
-    with pytest.raises(DenseflowError, match=r"'d' come without negatives.*pairs whose `negatives` name columns"):
+    with pytest.raises(DenseflowError, match=message):
         Registry({"experiments": ["e"]}, tmp_path / "config")
 
 

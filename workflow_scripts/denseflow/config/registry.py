@@ -169,14 +169,8 @@ class Registry:
                 "negatives alone; add some there, or name another file"
             )
         for number, source in enumerate(mining.sources):
-            of = self.datasets[dataset].source
-            given = isinstance(of, DprSource | FlagEmbeddingSource) or gives_negatives(of)
-            if isinstance(source, GivenNegatives) and not given:
-                raise DenseflowError(
-                    f"{self.file('negatives', negatives)}: key 'sources[{number}].type': 'given', but the questions of "
-                    f"{dataset!r} come without negatives, which sources of `type: dpr` and `flag_embedding` have, and "
-                    "pairs whose `negatives` name columns; mine them with bm25, dense or random"
-                )
+            if isinstance(source, GivenNegatives):
+                self._check_given(dataset, data.split or "train", source.kind, negatives, number)
             if isinstance(source, RankedNegatives) and source.without_answer is not None:
                 self._check_answered(dataset, data.split or "train", negatives, number)
             if isinstance(source, Bm25Negatives):
@@ -197,6 +191,20 @@ class Registry:
                     f"{where}.teacher': {data.teacher!r}, but {self.file('negatives', negatives)} has no `sources`, so "
                     "that there is nothing for it to tell apart; add some, or leave the teacher out"
                 )
+
+    def _check_given(self, dataset: str, split: str, kind: str, negatives: str, number: int) -> None:
+        source, where = self.datasets[dataset].source, f"{self.file('negatives', negatives)}: key 'sources[{number}]"
+        if not isinstance(source, DprSource | FlagEmbeddingSource) and not gives_negatives(source, split):
+            raise DenseflowError(
+                f"{where}.type': 'given', but the questions of {dataset!r} come without negatives in the split "
+                f"{split!r}; sources of `type: dpr` and `flag_embedding` have such, and pairs whose `negatives` name "
+                "columns. Mine them with bm25, dense or random"
+            )
+        if kind == "easy" and not isinstance(source, DprSource):
+            raise DenseflowError(
+                f"{where}.kind': 'easy', but only sources of `type: dpr` have such, and {dataset!r} is of `type: "
+                f"{source.type}`; leave `kind` out"
+            )
 
     def _check_answered(self, dataset: str, split: str, negatives: str, number: int) -> None:
         if not may_have_answers(self.datasets[dataset], split):

@@ -117,6 +117,7 @@ def answered(source: Section, split: SplitName) -> bool:
     return any(table is not None and table.answers is not None for table in tables)
 
 
-def gives_negatives(source: object) -> bool:
-    """Whether pairs of a source have negatives of their own."""
-    return any(pairs.negatives for pairs in getattr(source, "pairs", {}).values())
+def gives_negatives(source: object, split: SplitName) -> bool:
+    """Whether a source's pairs of a split have negatives of their own."""
+    pairs = getattr(source, "pairs", {}).get(split)
+    return pairs is not None and bool(pairs.negatives)
