@@ -130,6 +130,9 @@ def test_the_documents_may_come_from_a_table_of_passages(file, tmp_path):
     assert ids(tmp_path / "out") == ["7", "1", "8"]
     assert next(read_corpus(tmp_path / "out" / "corpus.jsonl")).text == 'Water is "hydrogen" and oxygen.'
     assert "1 documents are judged but not in the corpus ('3')" in manifest["warnings"][0]
+    table.write_bytes(gzip.compress(b"id\ttext\ttitle\n7\t\xff\tWater\n"))
+    with pytest.raises(DenseflowError, match=r"psgs_w100\.tsv, line 2: byte 2 is not UTF-8"):
+        export(source(file, passages={"path": str(table)}), tmp_path / "out")
     table.write_bytes(gzip.compress(b"7\tWater\tWater\n"))
     with pytest.raises(DenseflowError, match=r"line 1: \['7', 'Water', 'Water'\], expected id, text and title"):
         export(source(file, passages={"path": str(table)}), tmp_path / "out")

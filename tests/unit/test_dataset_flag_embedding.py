@@ -61,6 +61,7 @@ def test_at_most_so_many_queries_are_drawn_with_the_seed(tmp_path):
         ('["a"]', r"line 1: .*expected an object with a text as `query`"),
         ('{"query": "a", "pos": []}', r"line 1: `pos` is empty"),
         ('{"query": "a", "pos": ["b"], "neg": [1]}', r"line 1: `neg` is .*expected a list of texts"),
+        ('{"query": "a", "pos": ["\\ud800"]}', r"type flag_embedding: half of a surrogate pair, .* in .*ud800"),
         ('{"query": "a", "pos": [""]}', r"line 1: `pos` is .*none empty"),
     ],
 )

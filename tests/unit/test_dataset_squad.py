@@ -109,6 +109,14 @@ def test_equal_passages_are_one_document_and_unanswered_questions_are_left_out(f
     assert manifest["facts"]["left_out"] == {"paragraphs with the text of another": 1, "questions without an answer": 1}
 
 
+@pytest.mark.parametrize("article", [{}, {"title": None}, {"title": ""}])
+def test_an_article_needs_no_title(tmp_path, article):
+    paragraph = {"context": "Rice.", "qas": [{"question": "What?", "answers": [{"text": "Rice"}]}]}
+    (tmp_path / "q.json").write_text(json.dumps({"data": [article | {"paragraphs": [paragraph]}]}))
+    export(source(tmp_path / "q.json"), tmp_path / "out")
+    assert list(read_corpus(tmp_path / "out" / "corpus.jsonl")) == [("q-1-1", "", "Rice.")]
+
+
 def test_impossible_questions_are_left_out(file, tmp_path):
     data = json.loads(json.dumps(ARTICLES))
     data[0]["paragraphs"][0]["qas"][0] |= {"is_impossible": True}

@@ -10,7 +10,7 @@ import ijson
 
 from denseflow.collection import Document
 from denseflow.errors import DenseflowError
-from denseflow.files import sha256_text
+from denseflow.files import read_lines, sha256_text
 
 ID_KEYS = ("passage_id", "psg_id", "id")
 """The keys that DPR's files have for a passage's id, according to their age."""
@@ -68,20 +68,18 @@ def read_passages(path: Path, *, titles: bool = True) -> Iterator[Document]:
     """The documents of a table of id, text and title, tab separated and quoted as CSV, after a line that names them.
 
     Raises:
-        DenseflowError: A line has another number of columns, or the first is no such line.
+        DenseflowError: A line is not UTF-8 or has another number of columns, or the first is no such line.
     """
     csv.field_size_limit(sys.maxsize)
-    with path.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.reader(file, delimiter="\t"), start=1):
-            if number == 1:
-                if row != ["id", "text", "title"]:
-                    raise DenseflowError(f"{path}, line 1: {row!r:.80}, expected id, text and title, tab separated")
-                continue
-            if len(row) != 3:
-                raise DenseflowError(
-                    f"{path}, row {number}: {len(row)} columns in {row!r:.80}, expected id, text, title"
-                )
-            yield Document(row[0], row[2] if titles else "", row[1])
+    lines = (line + "\n" for _, line in read_lines(path))
+    for number, row in enumerate(csv.reader(lines, delimiter="\t"), start=1):
+        if number == 1:
+            if row != ["id", "text", "title"]:
+                raise DenseflowError(f"{path}, line 1: {row!r:.80}, expected id, text and title, tab separated")
+            continue
+        if len(row) != 3:
+            raise DenseflowError(f"{path}, row {number}: {len(row)} columns in {row!r:.80}, expected id, text, title")
+        yield Document(row[0], row[2] if titles else "", row[1])
 
 
 def _rows(path: Path) -> Iterator[Any]:

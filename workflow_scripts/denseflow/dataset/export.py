@@ -85,6 +85,11 @@ def export(
         _remove_others(folder, files)
         for name in files:
             (whole / name).replace(folder / name)
+    except UnicodeEncodeError as error:  # where a source makes ids of texts
+        raise DenseflowError(
+            f"source of type {source['type']}: half of a surrogate pair, which is not valid Unicode, in "
+            f"{error.object[:60]!r}; correct the escape in the source"
+        ) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
     options = _without_folders({"source": source})

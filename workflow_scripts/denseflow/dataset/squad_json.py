@@ -132,7 +132,7 @@ def _objects(path: Path, place: str, row: Any, key: str) -> Iterator[tuple[str, 
 
 
 def _text(path: Path, place: str, row: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    value = row.get(key, default)
+    value = default if row.get(key) is None else row[key]
     if not isinstance(value, str):
         found = "no such key" if value is None else f"{value!r:.80}"
         raise _error(path, place, f"key {key!r}: {found}, expected a text")
