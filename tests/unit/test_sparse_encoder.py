@@ -1,6 +1,7 @@
 """Sparse encoders: made, loaded, and encoded as sentence-transformers does it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -138,3 +139,18 @@ def test_a_sparse_encoder_is_refused_as_a_dense_one(sparse_base, tmp_path):
     source = {"path": str(sparse_base.parent / "model")}
     with pytest.raises(DenseflowError, match="set `kind: sparse_encoder` in the model's file"):
         prepare(source, {}, tmp_path / "out", tmp_path / "revisions.json")
+
+
+def test_a_folder_as_older_versions_wrote_it_is_read(sparse_base, model, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(sparse_base.parent / "model", old)
+    modules = json.loads((old / "modules.json").read_text())
+    for module, name in zip(modules, ("MLMTransformer", "SpladePooling"), strict=True):
+        module["type"] = f"sentence_transformers.sparse_encoder.models.{name}"
+    (old / "modules.json").write_text(json.dumps(modules))
+    (old / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 64, "do_lower_case": False}))
+    pooling = {"pooling_strategy": "max", "activation_function": "relu", "word_embedding_dimension": None}
+    (old / "1_SpladePooling/config.json").write_text(json.dumps(pooling))
+    prepare_sparse_encoder({"path": str(old)}, {}, tmp_path / "out", tmp_path / "revisions.json")
+    found = encode_sparse_texts(load_encoder(tmp_path / "out/model"), TEXTS[:2], "query").toarray()
+    np.testing.assert_allclose(found, encode_sparse_texts(model, TEXTS[:2], "query").toarray(), atol=1e-6)
