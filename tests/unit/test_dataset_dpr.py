@@ -130,6 +130,8 @@ def test_the_documents_may_come_from_a_table_of_passages(file, tmp_path):
     assert ids(tmp_path / "out") == ["7", "1", "8"]
     assert next(read_corpus(tmp_path / "out" / "corpus.jsonl")).text == 'Water is "hydrogen" and oxygen.'
     assert "1 documents are judged but not in the corpus ('3')" in manifest["warnings"][0]
+    export(source(file, passages={"path": str(table)}, titles=False), tmp_path / "out")
+    assert {document.title for document in read_corpus(tmp_path / "out" / "corpus.jsonl")} == {""}
     table.write_bytes(gzip.compress(b"id\ttext\ttitle\n7\t\xff\tWater\n"))
     with pytest.raises(DenseflowError, match=r"psgs_w100\.tsv, line 2: byte 2 is not UTF-8"):
         export(source(file, passages={"path": str(table)}), tmp_path / "out")
@@ -196,6 +198,14 @@ def test_a_questions_own_negatives_are_drawn_from_and_never_one_that_is_relevant
     easy, _ = mined(tmp_path, {"type": "given", "count": 1, "kind": "easy"})
     assert easy["1"][0] in ("3", "4")
     assert easy["3"] == []
+
+
+def test_of_two_negatives_with_one_text_one_is_drawn(file, tmp_path):
+    twice = [passage(number, "Rain.", "Sea") for number in (5, 6)]
+    file.write_text(json.dumps([SAND | {"hard_negative_ctxs": twice}]))
+    export(source(file), tmp_path / "out")
+    found, _ = mined(tmp_path, {"type": "given", "count": 2})
+    assert len(found["1"]) == 1
 
 
 def test_the_seed_decides_which_of_a_questions_negatives_are_drawn(file, tmp_path):

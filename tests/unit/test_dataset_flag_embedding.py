@@ -37,6 +37,8 @@ def test_all_texts_are_documents_once_and_a_query_on_two_lines_is_one(tmp_path):
 
 def test_given_negatives_are_the_query_s_own_without_what_another_line_has_as_positive(tmp_path):
     out = made(tmp_path, WATER, AGAIN, SAND)
+    lists = [json.loads(line)["hard"] for line in (out / "negatives.train.jsonl").read_text().splitlines()]
+    assert [len(one) for one in lists] == [2, 0]
     options = {"sources": [{"type": "given", "count": 5, "kind": "hard"}], "seed": 0, "min_level": 1}
     mine(out / "manifest.json", "train", options, {}, tmp_path / "negatives")
     mined = read_training_file(tmp_path / "negatives" / "train.jsonl")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -255,6 +256,33 @@ def test_a_part_may_be_in_another_dataset_of_the_hub_whose_commit_is_recorded_to
     facts = read_manifest(tmp_path / "one" / "manifest.json")["facts"]
     assert facts["other_revisions"] == {"org/judged": "a" * 40}
     assert json.loads((tmp_path / "revisions.json").read_text()) == {"org/judged": {"commit": "a" * 40}}
+
+
+def test_each_revision_of_a_dataset_has_a_commit_of_its_own(tmp_path, monkeypatch):
+    import datasets
+    from huggingface_hub import HfApi
+
+    commits = {None: "a" * 40, "old": "b" * 40, "older": "c" * 40}
+    asked = []
+
+    def load_dataset(hub, config, split, revision):
+        return datasets.Dataset.from_list([{"id": f"d-{revision[0]}", "text": hub}])
+
+    def dataset_info(self, hub, revision):
+        asked.append(revision)
+        return SimpleNamespace(sha=commits[revision])
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(HfApi, "dataset_info", dataset_info)
+    rows = {"split": "train", "id": "id", "text": ["text"]}
+    parts = [rows, rows | {"hub": "o/d", "revision": "old"}, rows | {"hub": "o/d", "revision": "older"}]
+    source = {"type": "hugging_face", "hub": "o/d", "documents": parts, "queries": [], "judgements": {}, "pairs": {}}
+    for out in (tmp_path / "first", tmp_path / "second"):
+        manifest = export(source, out, revisions=tmp_path / "revisions.json")
+        assert [document.id for document in read_corpus(out / "corpus.jsonl")] == ["d-a", "d-b", "d-c"]
+        assert manifest["facts"]["revision"] == "a" * 40
+        assert manifest["facts"]["other_revisions"] == {"o/d@old": "b" * 40, "o/d@older": "c" * 40}
+    assert asked == [None, "old", "older"]
 
 
 def test_other_files_in_a_folder_make_the_collection_anew_and_a_missing_one_is_refused_early(folder, tmp_path):

@@ -96,6 +96,16 @@ def test_short_ones_and_those_of_ascii_alone_are_left_out_and_counted(collection
     assert len(everything) == 7
 
 
+def test_a_collection_of_wiki40b_is_cut_without_its_marks_and_headings(collection, tmp_path):
+    article = "\n_START_ARTICLE_\n東京\n_START_PARAGRAPH_\n東京は首都である。_NEWLINE_人口は多い。"
+    write_jsonl(collection.with_name("corpus.jsonl"), [{"_id": "w", "title": "", "text": article}])
+    write_manifest(collection.parent, "dataset", ["corpus.jsonl"])
+    found, _ = cut(collection, tmp_path / "out", min_characters=1, wiki40b=True)
+    assert found == {"w.1": "東京は首都である。", "w.2": "人口は多い。"}
+    found, _ = cut(collection, tmp_path / "all", min_characters=1)
+    assert "東京" in found.values()
+
+
 def test_the_seed_decides_the_order_and_what_is_drawn(collection, tmp_path):
     whole, _ = cut(collection, tmp_path / "whole", min_characters=1)
     again, _ = cut(collection, tmp_path / "again", min_characters=1)

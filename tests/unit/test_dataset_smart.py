@@ -131,6 +131,12 @@ def test_levels_are_the_codes_or_1(tmp_path):
     assert read_qrels(out / "qrels.test.tsv") == {"1": {"1": 1, "2": 1}, "2": {"2": 1, "3": 1}}
 
 
+def test_of_a_pair_that_is_judged_twice_the_highest_level_is_kept(tmp_path):
+    out = exported(tmp_path, source(tmp_path, DOCUMENTS, QUERIES, "1 1 2\n1 01 3\n1 1 1\n", level_column=3))
+    assert read_qrels(out / "qrels.test.tsv") == {"1": {"1": 3}}
+    assert read_manifest(out / "manifest.json")["facts"]["repeated_judgements"] == 2
+
+
 def test_slashes_and_stars_are_read_as_npl_and_time_have_them(tmp_path):
     texts = ("1\nwings  in air\n   /\n2\ndrag\n /\n", "1\nLIFT\n/\n2\nDRAG\n/\n", "1\n 1 2\n/\n2\n    2\n /\n")
     out = exported(tmp_path, source(tmp_path, *texts, form="slashes"))

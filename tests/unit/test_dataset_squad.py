@@ -99,6 +99,18 @@ def test_a_title_before_the_text_becomes_the_title(shared, tmp_path):
     assert [document._replace(title="") for document in with_titles] == without
 
 
+def test_a_title_before_the_text_stands_above_its_article_s_and_must_be_there(tmp_path):
+    rows = [("Tea [SEP] Tea is a drink.", []), ("Green tea [SEP] It is green.", [("What?", answers("green"))])]
+    (tmp_path / "q.json").write_text(json.dumps({"data": [article("Drinks", *rows)]}))
+    export(source(tmp_path / "q.json", title_separator=" [SEP] "), tmp_path / "out")
+    assert [document[1:] for document in read_corpus(tmp_path / "out" / "corpus.jsonl")] == [
+        ("Tea", "Tea is a drink."),
+        ("Green tea", "It is green."),
+    ]
+    with pytest.raises(DenseflowError, match=r"paragraphs\[0\]: no ' : ' in 'Tea.*leave `title_separator` out"):
+        export(source(tmp_path / "q.json", title_separator=" : "), tmp_path / "out")
+
+
 def test_equal_passages_are_one_document_and_unanswered_questions_are_left_out(file, tmp_path):
     manifest = export(source(file), tmp_path / "out")
     out = tmp_path / "out"
@@ -172,8 +184,9 @@ def test_too_many_questions_are_drawn_with_the_seed(file, tmp_path):
 def test_an_archive_stands_for_its_files_in_the_order_of_their_names(file, tmp_path):
     archive = tmp_path / "all.zip"
     with zipfile.ZipFile(archive, "w") as packed:
-        packed.writestr("b.json", json.dumps({"data": ARTICLES[2:]}))
-        packed.writestr("a.json", json.dumps({"data": ARTICLES[:2]}))
+        for place in (3, 1, 0, 2):
+            packed.writestr(f"{place}.json", json.dumps({"data": ARTICLES[place : place + 1]}))
+        packed.writestr("__MACOSX/._0.json", "no JSON")
         packed.writestr("readme.txt", "no JSON")
     export(source(file), tmp_path / "one")
     export(source(archive), tmp_path / "other")

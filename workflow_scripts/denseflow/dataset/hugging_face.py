@@ -65,7 +65,7 @@ class _Opened:
 
     def __init__(self, library: Any, source: Mapping[str, Any], cache: Path) -> None:
         self._library, self._source, self._cache = library, source, cache
-        self._parts: dict[tuple[str | None, str | None, str], Any] = {}
+        self._parts: dict[tuple[str, str | None, str], Any] = {}
         self._revisions = Path(source["revisions"]) if source.get("revisions") else None
         self.commit: str | None = None
         self.others: dict[str, str] = {}
@@ -77,19 +77,20 @@ class _Opened:
     def table(self, options: Mapping[str, Any]) -> Table:
         """The rows of a split of a configuration."""
         other, config, split = options.get("hub"), options.get("config"), options["split"]
-        place = self.place
+        place, hub, commit = self.place, self._source.get("hub"), self.commit
         if other is not None:
-            commit = self.others.setdefault(other, pinned(other, options.get("revision"), self._revisions))
+            key = _key(other, options.get("revision"))
+            if key not in self.others:
+                self.others[key] = pinned(other, options.get("revision"), self._revisions)
+            hub, commit = other, self.others[key]
             place = f"{other} at {commit[:12]}"
-        if (other, config, split) not in self._parts:
-            self._parts[other, config, split] = self._open(place, other, config, split)
+        if (place, config, split) not in self._parts:
+            self._parts[place, config, split] = self._open(place, hub, commit, config, split)
         named = ", ".join(filter(None, (config, split)))
-        return Table(f"{place} ({named})", partial(_rows, self._parts[other, config, split]), options)
+        return Table(f"{place} ({named})", partial(_rows, self._parts[place, config, split]), options)
 
-    def _open(self, place: str, other: str | None, config: str | None, split: str) -> Any:
-        path = self._source.get("path") if other is None else None
-        hub = self._source.get("hub") if other is None else other
-        commit = self.commit if other is None else self.others[other]
+    def _open(self, place: str, hub: str | None, commit: str | None, config: str | None, split: str) -> Any:
+        path = self._source.get("path") if hub is None else None
         try:
             if path is not None and any((Path(path) / name).is_file() for name in SAVED):
                 return self._saved(Path(path), split)
@@ -133,7 +134,7 @@ def pinned(hub: str, revision: str | None, revisions: Path | None) -> str:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
-    key = hub if revision is None else f"{hub}@{revision}"
+    key = _key(hub, revision)
     known = recorded(revisions, key)
     if known is not None:
         return known["commit"]
@@ -149,6 +150,10 @@ def pinned(hub: str, revision: str | None, revisions: Path | None) -> str:
         ) from error
     remember(revisions, key, {"commit": commit})
     return commit
+
+
+def _key(hub: str, revision: str | None) -> str:
+    return hub if revision is None else f"{hub}@{revision}"
 
 
 def _rows(part: Any) -> Iterator[tuple[int, Mapping[Any, Any]]]:
