@@ -44,9 +44,11 @@ def vectors(base: Path, folder: Path, contract: dict | None = None, **source: ob
     return load_encoder(folder / "model").encode_query(TEXTS)
 
 
-@pytest.mark.parametrize("head", [False, True])
-def test_an_adapter_gives_the_vectors_of_pefts_own_merged_model(base, tmp_path, head):
-    adapter = make_adapter(base, tmp_path / "adapter", head=head)
+@pytest.mark.parametrize(
+    "trained", [{}, {"head": True}, {"head": True, "task_type": "CAUSAL_LM"}, {"task_type": "FEATURE_EXTRACTION"}]
+)
+def test_an_adapter_gives_the_vectors_of_pefts_own_merged_model(base, tmp_path, trained):
+    adapter = make_adapter(base, tmp_path / "adapter", **trained)
     found = vectors(base, tmp_path / "result", adapter={"path": str(adapter)})
     bare = AutoModel.from_pretrained(base, dtype=torch.float32)
     weights = load_file(adapter / "adapter_model.safetensors")
@@ -108,6 +110,13 @@ def test_an_adapter_that_is_not_whole_or_has_more_is_refused(base, tmp_path, cha
     save_file(weights, adapter / "adapter_model.safetensors")
     with pytest.raises(DenseflowError, match=r"does not fit the model: \d weights are not in it, \d have no place"):
         vectors(base, tmp_path / "result", adapter={"path": str(adapter)})
+
+
+def test_an_adapter_for_a_model_of_two_encoders_is_refused(base, tmp_path):
+    adapter = make_adapter(base, tmp_path / "adapter")
+    vectors(base, tmp_path / "two", passage={"path": str(base)})
+    with pytest.raises(DenseflowError, match=r"separate encoders.*each with its own `adapter`"):
+        vectors(tmp_path / "two" / "model", tmp_path / "result", {}, adapter={"path": str(adapter)})
 
 
 def test_an_adapter_that_changes_more_than_linear_layers_is_refused(base, tmp_path):

@@ -20,6 +20,10 @@ def trained(**recipe):
     return {**TRAINED, "trained": {**TRAINED["trained"], "recipe": {**RECIPE, **recipe}}}
 
 
+def with_source(**source):
+    return {**PRETRAINED, "pretrained": {**PRETRAINED["pretrained"], **source}}
+
+
 def test_a_sparse_encoder_is_accepted():
     Model.model_validate(PRETRAINED)
     Model.model_validate(TRAINED)
@@ -33,6 +37,8 @@ def test_a_sparse_encoder_is_accepted():
         ({**PRETRAINED, "contract": {"similarity": "cosine"}}, "contract.similarity"),
         ({**PRETRAINED, "contract": {"pair_max_length": 64}}, "contract.pair_max_length"),
         ({**PRETRAINED, "encode": {"storage": "float16"}}, "encode.storage"),
+        (with_source(adapter={"path": "lora"}), "pretrained.adapter"),
+        (with_source(passage={"path": "b", "adapter": {"path": "lora"}}), "pretrained.passage.adapter"),
         (trained(matryoshka={"dimensions": [8]}), "trained.recipe.matryoshka"),
         (trained(projection=8), "trained.recipe.projection"),
         (trained(loss={"name": "mixcse"}), "trained.recipe.loss.name"),
@@ -43,7 +49,7 @@ def test_a_sparse_encoder_is_accepted():
     ],
 )
 def test_what_means_nothing_for_it_is_refused_by_its_key(model, key):
-    with pytest.raises(ValidationError, match=rf"`{key}` is .*(leave it out|take one of|give it)"):
+    with pytest.raises(ValidationError, match=rf"`{key}` is .*(leave it out|take one of|give it|merge it)"):
         Model.model_validate(model)
 
 

@@ -204,6 +204,13 @@ def _check_sparse_encoder(model: "Model") -> None:
             f"`encode.storage` is {model.encode.storage}, but a sparse encoder's weights are kept as float32, and its "
             "zeros not at all; leave it out"
         )
+    if model.pretrained is not None:
+        for key, source in (("", model.pretrained), (".passage", model.pretrained.passage)):
+            if source is not None and source.adapter is not None:
+                raise ValueError(
+                    f"`pretrained{key}.adapter` is given, which is not there for a sparse encoder; merge it with peft, "
+                    "save the model with its head, and name that folder with `path`"
+                )
     if model.trained is None:
         return
     recipe = model.trained.recipe

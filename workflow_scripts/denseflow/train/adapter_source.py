@@ -48,6 +48,11 @@ def merge_adapter(
     place, facts = _find(source, revisions)
     name = f"{place} (pretrained.adapter)"
     config = _copy(place, files, name)
+    if len(find_transformers(model)) > 1:
+        raise DenseflowError(
+            f"{name}: the model has separate encoders for queries and passages, and an adapter belongs to one of them; "
+            "name their folders as the source and, below it, as `passage`, each with its own `adapter`"
+        )
     transformer = find_transformers(model)[0].auto_model
     weights = {_without_head(key, transformer): value for key, value in _read(files, name).items()}
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():  # what peft draws is replaced by the weights
@@ -101,7 +106,9 @@ def _copy(place: Path, files: Path, name: str) -> LoraConfig:
                 "kind that changes nothing beside linear layers. Merge this one with peft, save the model, and name "
                 "that folder with `path`"
             )
-    return LoraConfig.from_pretrained(str(files))
+    config = LoraConfig.from_pretrained(str(files))
+    config.task_type = None  # for any task peft would ask for that task's head, which an encoder has not
+    return config
 
 
 def _read(files: Path, name: str) -> dict[str, torch.Tensor]:
