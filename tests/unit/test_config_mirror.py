@@ -1,17 +1,12 @@
 """A collection that is on this machine already is read there."""
 
-import json
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from real_collections import lay_out_scifact
 
 from denseflow.config.dataset import Dataset
-from denseflow.config.load import check, read_yaml
-from denseflow.dataset.export import export
 
-DATASETS = Path(__file__).parents[2] / "config/datasets"
 SPLITS = {"train": "beir/nfcorpus/train", "test": "beir/nfcorpus/test"}
 
 
@@ -44,18 +39,3 @@ def test_a_mirror_is_there_when_all_its_files_are(tmp_path):
 def test_a_mirror_with_other_splits_is_another_collection(tmp_path):
     with pytest.raises(ValidationError, match=r"`mirror` has the splits \['dev', 'test'\], but `source` has"):
         dataset(tmp_path, ("test", "dev"))
-
-
-def test_scifact_from_its_tables_is_scifact_in_beirs_form(shared, tmp_path):
-    read = check(Dataset, read_yaml(DATASETS / "scifact.yaml"), "scifact")
-    source = json.loads(json.dumps(read.mirror.model_dump()).replace("../shared", str(shared)))
-    export(source, tmp_path / "tables")
-    laid_out = lay_out_scifact(shared, tmp_path / "beir", ("train", "test"))
-    assert (tmp_path / "tables/corpus.jsonl").read_bytes() == (laid_out / "corpus.jsonl").read_bytes()
-    for split in ("train", "test"):
-        rows = [(folder / f"qrels.{split}.tsv").read_text().splitlines() for folder in (tmp_path / "tables", laid_out)]
-        assert sorted(rows[0]) == sorted(rows[1])
-        names = [
-            (folder / f"queries.{split}.jsonl").read_text().splitlines() for folder in (tmp_path / "tables", laid_out)
-        ]
-        assert sorted(names[0]) == sorted(names[1])

@@ -11,7 +11,7 @@ from denseflow.config.load import check
 from denseflow.dataset.data_files import at_hand
 from denseflow.dataset.export import export
 from denseflow.errors import DenseflowError
-from denseflow.files import sha256, sha256_text
+from denseflow.files import read_lines, sha256, sha256_text
 from denseflow.table_rows import kind_of
 from denseflow.workflow.canonical import canonical
 
@@ -79,6 +79,8 @@ def test_another_file_than_the_sum_says_is_refused(tmp_path):
         path.with_suffix(".gz").write_bytes(broken)
         with pytest.raises(DenseflowError, match="truncated or broken gzip"):
             at_hand({"path": str(path.with_suffix(".gz"))}, tmp_path / "work")
+        with pytest.raises(DenseflowError, match="truncated or broken gzip"):
+            list(read_lines(path.with_suffix(".gz")))
 
 
 def test_a_file_needs_a_place_and_a_download_its_sum():

@@ -51,7 +51,8 @@ def exported(folder: Path, source: dict, files: dict[str, str] | None = None) ->
 def real(shared: Path, name: str, folder: Path) -> Path:
     """The collection of config/datasets/NAME.yaml."""
     text = (PROJECT / f"config/datasets/{name}.yaml").read_text(encoding="utf-8").replace("../shared/", f"{shared}/")
-    export(json.loads(canonical(check(Dataset, yaml.safe_load(text), name).source)), folder)
+    dataset = check(Dataset, yaml.safe_load(text), name)
+    export(json.loads(canonical(dataset.mirror or dataset.source)), folder)
     return folder
 
 
@@ -319,7 +320,7 @@ def test_a_source_that_says_too_little_or_too_much_is_refused(tmp_path, changes,
 
 def test_scifact_s_own_files_are_the_collection_that_beir_has(shared, tmp_path):
     found, expected = (
-        real(shared, "scifact-files", tmp_path / "own"),
+        real(shared, "scifact", tmp_path / "own"),
         lay_out_scifact(shared, tmp_path / "beir", ("train", "test")),
     )
     assert list(read_corpus(found / "corpus.jsonl")) == list(read_corpus(expected / "corpus.jsonl"))

@@ -20,7 +20,7 @@ from denseflow.run_file import read_run
 PROJECT = Path(__file__).resolve().parents[2]
 MEASURES = ["nDCG@10", "nDCG", "R@10", "R@100", "AP", "AP@100", "RR", "RR@10", "P@5", "Success@1", "Success@5", "Rprec"]
 PLACES = {  # the collection, its split, and its judged queries
-    "scifact-files": ("test", 300),
+    "scifact": ("test", 300),
     "nfcorpus-files": ("test", 323),
     "korquad": ("test", None),
     "jaquad": ("test", None),
@@ -36,7 +36,7 @@ def laid_out(name, folder):
     dataset = TypeAdapter(Dataset).validate_python(
         yaml.safe_load((PROJECT / "config/datasets" / f"{name}.yaml").read_text(encoding="utf-8"))
     )
-    export(dataset.source.model_dump(exclude_none=True), folder)
+    export((dataset.mirror or dataset.source).model_dump(exclude_none=True), folder)
     return dataset.language
 
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +67,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DenseflowError(
             f"{path}, line {number}: byte {error.start} is not UTF-8 ({error.reason}); save the file as UTF-8"
         ) from None
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DenseflowError(
             f"{path}, after line {number}: truncated or broken gzip file ({error}); download it again"
         ) from None
