@@ -42,6 +42,7 @@ from denseflow.workflow.searches import (
     index_table_inputs,
     index_table_options,
     index_tables,
+    search_gpus,
 )
 from denseflow.workflow.similarity import (
     model_of,

@@ -17,7 +17,7 @@ rule search:
         graph.environment("search")
     threads: 4
     resources:
-        gpu=of_dataset("search_gpus"),
+        gpu=lambda wildcards: search_gpus(graph, wildcards.dataset, wildcards.model),
         mem_mb=grown(8000, of_dataset("mem_mb")),
         runtime=grown(60, of_dataset("runtime")),
     params:

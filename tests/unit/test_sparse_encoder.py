@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 from sentence_transformers import SparseEncoder
-from sentence_transformers.sparse_encoder.modules import SpladePooling
+from sentence_transformers.base.modules import Router
+from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding, SpladePooling
 from tiny import make_tiny_model
 from tiny_sparse import make_sparse_base, make_tiny_mlm
 from tiny_training import make_collection
@@ -84,6 +85,14 @@ def test_a_dense_model_is_refused_as_a_sparse_encoder(tmp_path):
     dense = make_tiny_model(tmp_path / "dense")
     with pytest.raises(DenseflowError, match="no sparse encoder, but one whose vectors are dense"):
         prepare_sparse_encoder({"path": str(dense)}, {}, tmp_path / "out", tmp_path / "revisions.json")
+
+
+def test_an_encoder_that_looks_the_weights_of_queries_up_is_refused(model, tmp_path):
+    queries, passages = [SparseStaticEmbedding(tokenizer=model.tokenizer)], list(model)
+    route = Router.for_query_document(query_modules=queries, document_modules=passages)
+    SparseEncoder(modules=[route], similarity_fn_name="dot").save_pretrained(str(tmp_path / "static"))
+    with pytest.raises(DenseflowError, match=r"static.*its queries or its passages pass through no transformer"):
+        prepare_sparse_encoder({"path": str(tmp_path / "static")}, {}, tmp_path / "x", tmp_path / "r.json")
 
 
 def test_a_folder_without_the_head_for_masked_words_is_refused(tmp_path):

@@ -16,6 +16,7 @@ from denseflow.workflow.plan_facts import Measured, collection_facts, model_fact
 from denseflow.workflow.plan_sizes import SHARD_ROWS, index_bytes, run_lines, vectors_bytes
 from denseflow.workflow.plan_speeds import THREADS
 from denseflow.workflow.plan_table import duration, print_plan, size
+from denseflow.workflow.searches import search_gpus
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -67,6 +68,14 @@ def test_the_bytes_of_vectors_are_those_of_the_files(tmp_path, rows, dimensions,
         np.save(tmp_path / f"{start}.npy", np.zeros((min(SHARD_ROWS, rows - start), dimensions), dtype))
     found = sum(file.stat().st_size for file in tmp_path.iterdir())
     assert vectors_bytes(rows, dimensions, np.dtype(dtype).itemsize) == found
+
+
+@pytest.mark.parametrize(("kind", "gpus"), [("encoder", 2), ("sparse_encoder", 0)])
+def test_only_a_search_of_dense_vectors_takes_the_datasets_gpus(planned, kind, gpus):
+    graph = planned(dataset={"documents": 1000, "run": {"search_gpus": 2}}, model={"kind": kind})
+    assert search_gpus(graph, "d", "m") == gpus
+    found = step(graph, "search")
+    assert (found.gpu == found.cpu) == (gpus == 0)
 
 
 def test_a_run_has_no_more_lines_a_query_than_there_are_documents():

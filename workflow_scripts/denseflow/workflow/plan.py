@@ -19,6 +19,7 @@ from denseflow.workflow.plan_sizes import (
     run_bytes,
     run_lines,
 )
+from denseflow.workflow.searches import search_gpus
 
 if TYPE_CHECKING:
     from denseflow.workflow.graph import Graph
@@ -227,7 +228,7 @@ class Plan:
             return
         width = cut or model_facts(self._graph, model).dimensions
         operations = 2.0 * queries * facts.documents * width
-        gpus = self._graph.registry.datasets[dataset].run.search_gpus
+        gpus = search_gpus(self._graph, dataset, model)
         cpu = operations / (assumed.SEARCH_FLOPS["cpu"] * self._threads("search"))
         self._add(
             manifest,

@@ -47,6 +47,12 @@ def index_search_inputs(graph: "Graph", searched: str, folder: Path, run: str) -
     return {"index": folder / "index" / index.built(dimensions) / "manifest.json", "exact": exact / run}
 
 
+def search_gpus(graph: "Graph", dataset: str, model: str) -> int:
+    """The GPUs for an exact search; a sparse encoder's terms are searched on CPUs."""
+    on_cpu = graph.registry.models[model].kind == "sparse_encoder"
+    return 0 if on_cpu else graph.registry.datasets[dataset].run.search_gpus
+
+
 def index_gpus(graph: "Graph", dataset: str, searched: str) -> int:
     """The GPUs for a search in an index; FAISS has neither HNSW nor scalar quantisation on GPUs."""
     index, _ = _searched(graph, searched)

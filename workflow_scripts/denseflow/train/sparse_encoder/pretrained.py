@@ -8,11 +8,13 @@ from typing import Any, cast
 
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
 
 from denseflow.contract import apply_contract
 from denseflow.encoder import dimensions, explain_loading, load_encoder, replace_folder, save_encoder
 from denseflow.errors import DenseflowError
 from denseflow.manifest import write_manifest
+from denseflow.sides import KINDS, find_module
 from denseflow.splade import is_sparse_folder, new_sparse_encoder
 from denseflow.train.encoders import join_encoders
 from denseflow.train.model_files import list_files
@@ -77,6 +79,11 @@ def _load(files: Path, name: str, trust: bool) -> SentenceTransformer:
             raise DenseflowError(
                 f"{name}: its similarity is {model.similarity_fn_name}, but terms are searched by the inner product; "
                 "name another model"
+            )
+        if any(find_module(model, Transformer, kind) is None for kind in KINDS):
+            raise DenseflowError(
+                f"{name}: its queries or its passages pass through no transformer, as in encoders that look the "
+                "queries' weights up, which cannot be encoded here; name a model with a transformer for both"
             )
         return model
     with explain_loading(files):
