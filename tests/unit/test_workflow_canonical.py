@@ -1,5 +1,8 @@
 """The canonical options of a stage change when an option does, and at nothing else."""
 
+import json
+
+from denseflow.config.model import ModelSource
 from denseflow.config.section import Section, option
 from denseflow.workflow.canonical import canonical
 
@@ -28,6 +31,12 @@ def test_reordered_keys_are_not_noticed():
 
 def test_keys_may_be_numbers_and_texts():
     assert canonical({"levels": {2: 1, "good": 1, 10: 0}}) == '{"levels":{"10":0,"2":1,"good":1}}'
+
+
+def test_a_null_among_a_tokenizer_s_settings_is_told():
+    settings = '{"mecab_kwargs":{"mecab_dic":null,"mecab_option":"-d words"}}'
+    source = ModelSource.model_validate({"path": "bert", "tokenizer": json.loads(settings)})
+    assert f'"tokenizer":{settings}' in canonical({"source": source})
 
 
 def test_a_new_option_at_its_neutral_value_changes_nothing():

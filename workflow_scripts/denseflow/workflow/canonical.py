@@ -16,18 +16,19 @@ def canonical(options: Section | dict[str, Any]) -> str:
     return json.dumps(_plain(options), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, *, given: bool = False) -> Any:
+    """Plain values; ``given`` by the user inside an option is also None, such as a tokenizer's setting."""
     if isinstance(value, Section):
         return {
-            name: _plain(getattr(value, name))
+            name: _plain(getattr(value, name), given=True)
             for name, field in type(value).model_fields.items()
             if not _is_neutral(getattr(value, name), field.json_schema_extra)
         }
     if isinstance(value, dict):
         # As texts, which JSON makes of numbers too: some of both cannot be sorted.
-        return {str(key): _plain(item) for key, item in value.items() if item is not None}
+        return {str(key): _plain(item, given=given) for key, item in value.items() if given or item is not None}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item, given=given) for item in value]
     return value
 
 
