@@ -12,6 +12,7 @@ from tiny_sparse import make_sparse_base
 from tiny_training import history, make_collection, run, same, weights
 
 from denseflow.encoder import load_encoder
+from denseflow.errors import DenseflowError
 from denseflow.splade import is_sparse
 from denseflow.train.losses.flops import Flops, flops
 from denseflow.train.losses.infonce import InfoNCE
@@ -94,6 +95,13 @@ def test_higher_weights_leave_fewer_terms(base, training_file, tmp_path):
         out = trained(base, training_file, folder, flops=options, max_steps=12, learning_rate=1e-2)
         ends.append(history(out)[-1]["passage_terms"])
     assert ends[1] < 0.7 * ends[0]
+
+
+def test_a_training_that_leaves_no_terms_is_stopped_and_says_what_to_lower(base, training_file, tmp_path):
+    options = {"query_weight": 1e4, "passage_weight": 1e4, "warmup_ratio": 0.0}
+    with pytest.raises(DenseflowError, match=r"no queries have had a term left.*weights in recipe\.flops"):
+        trained(base, training_file, tmp_path, flops=options, max_steps=60, learning_rate=0.1)
+    assert not (tmp_path / "out" / "manifest.json").exists()
 
 
 def test_grad_cache_gives_the_same_weights(base, training_file, plain, tmp_path):

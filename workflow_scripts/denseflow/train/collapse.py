@@ -1,4 +1,4 @@
-"""A collapsed space, in which all vectors are alike: seen in the training's log, and a reason to stop."""
+"""A collapsed space, whose vectors are all alike or all empty: seen in the log of a training, and a reason to stop."""
 
 from typing import Any
 
@@ -52,7 +52,8 @@ class CollapseGuard(TrainerCallback):
 
     Some good models start with cosines close to 1 (anisotropy), and a random one may; so it takes all of this, after
     the warm-up, in each line of the log over 20 steps and a twentieth of the training: cosines that are all close to 1
-    (dropout keeps them from being 1), and a loss that is on average no better than that of equal vectors.
+    (dropout keeps them from being 1), and a loss that is on average no better than that of equal vectors. A sparse
+    encoder has collapsed, too, where no query or no passage of these lines has a term: no gradient brings one back.
     """
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: Any, **others: Any) -> None:
@@ -66,6 +67,13 @@ class CollapseGuard(TrainerCallback):
         if first < args.warmup_steps:
             return
         lines = [line for line in state.log_history if line["step"] > first and "passage_cosine" in line]
+        for kind, key in (("queries", "query_terms"), ("passages", "passage_terms")):
+            if len(lines) >= LEAST_LINES and all(line.get(key) == 0 for line in lines):
+                raise DenseflowError(
+                    f"training stopped at step {state.global_step}: the space has collapsed. For {needed:.0f} steps no "
+                    f"{kind} have had a term left, and nothing can be found by them. No model was written. Lower the "
+                    "weights in recipe.flops, lengthen recipe.flops.warmup_ratio, or lower recipe.learning_rate"
+                )
         if len(lines) < LEAST_LINES or not all(_alike(line) for line in lines):
             return
         loss, chance = (sum(line[name] for line in lines) for name in ("loss", "chance_loss"))
