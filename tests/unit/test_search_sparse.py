@@ -12,7 +12,7 @@ from denseflow.manifest import write_manifest
 from denseflow.negatives.vector_scores import open_scores
 from denseflow.run_file import read_run
 from denseflow.search.sparse import SparseSearch, rank_sparse, search_sparse
-from denseflow.search.sparse_vectors import InMemory, read_sparse_vectors
+from denseflow.search.sparse_vectors import InMemory, SparseVectors, read_sparse_vectors
 from denseflow.search.vectors import read_vectors
 from denseflow.sparse_vectors import from_dense, to_entries
 
@@ -106,6 +106,18 @@ def test_a_pair_scores_as_in_the_search_however_deep_it_lies(data, tmp_path):
         np.testing.assert_array_equal(scores(query, names), found.scores)
     shared = corpus.astype(bool) @ queries[0].astype(bool)
     assert scores("q0", [ids[int(np.argmin(shared))]]) == [0.0]
+
+
+def test_rows_are_taken_in_any_order_without_reading_whole_shards_again(data, tmp_path, monkeypatch):
+    _, corpus, ids = data
+    vectors = read_sparse_vectors(write(tmp_path, "corpus", corpus, ids, shard=32))
+    wanted = np.random.default_rng(4).integers(0, len(ids), 200)
+    np.testing.assert_array_equal(vectors.take(wanted).toarray(), corpus[wanted])
+    monkeypatch.setattr(SparseVectors, "_read", None)
+    np.testing.assert_array_equal(vectors.take(wanted[::-1]).toarray(), corpus[wanted[::-1]])
+    assert vectors.take(wanted[:0]).shape == (0, TERMS)
+    whole = InMemory(tmp_path, from_dense(corpus), ids)
+    np.testing.assert_array_equal(whole.take(wanted).toarray(), corpus[wanted])
 
 
 def test_vectors_in_memory_are_ranked_as_those_of_files(data):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -14,8 +14,8 @@ from denseflow.search.ids import Ids
 from denseflow.search.vectors import SHARDS, SUFFIX, refuse_altered
 from denseflow.sparse_vectors import ENTRY, finite_rows, from_entries, stack
 
-_KEPT = 16
-"""Shards that are held at once where single rows are taken."""
+_OPEN = 64
+"""Shards that are mapped at once where single rows are taken."""
 
 
 class SparseVectors:
@@ -41,7 +41,8 @@ class SparseVectors:
         self.path, self.ids, self.dimensions, self.manifest = path, ids, dimensions, manifest
         self._rows = list(rows)
         self._ends = np.cumsum(self._rows, dtype=np.int64)
-        self._load = lru_cache(_KEPT)(self._read)
+        self._map = lru_cache(_OPEN)(self._entries)
+        self._starts: dict[int, np.ndarray] = {}
         self._checked: set[int] = set()
 
     def __len__(self) -> int:
@@ -62,12 +63,12 @@ class SparseVectors:
         Raises:
             DenseflowError: As for :meth:`shards`.
         """
-        taken = []
-        for row in rows.tolist():
-            shard = int(np.searchsorted(self._ends, row, side="right"))
-            place = row - int(self._ends[shard]) + self._rows[shard]
-            taken.append(self._load(shard)[place : place + 1])
-        return stack(taken, self.dimensions)
+        taken = [self._entries_of(row) for row in rows.tolist()]
+        entries = np.concatenate([np.empty(0, ENTRY), *taken])
+        starts = np.cumsum([0, *map(len, taken)])
+        shape = (len(taken), self.dimensions)
+        vectors = csr_array((entries["value"], entries["column"], starts), shape=shape)
+        return _finite(vectors, self, rows)
 
     def whole(self) -> csr_array:
         """All vectors."""
@@ -78,19 +79,40 @@ class SparseVectors:
         return self.ids.take(rows) if isinstance(self.ids, Ids) else [self.ids[row] for row in rows]
 
     def _read(self, place: int) -> csr_array:
+        try:
+            vectors = from_entries(self._entries(place, None), (self._rows[place], self.dimensions))
+        except ValueError as error:
+            raise self._no_vectors(place, error) from None
+        end = int(self._ends[place])
+        return _finite(vectors, self, range(end - self._rows[place], end))
+
+    def _entries_of(self, row: int) -> np.ndarray:
+        """The entries of one row; memory holds 4 bytes a row of the shards that were asked for."""
+        shard = int(np.searchsorted(self._ends, row, side="right"))
+        if shard not in self._starts:
+            self._read(shard)  # which checks it
+            starts = np.searchsorted(self._map(shard)["row"], np.arange(self._rows[shard] + 1))
+            self._starts[shard] = starts.astype(np.int32)
+        place = row - int(self._ends[shard]) + self._rows[shard]
+        return self._map(shard)[slice(*self._starts[shard][place : place + 2])]
+
+    def _entries(self, place: int, mapped: Literal["r"] | None = "r") -> np.ndarray:
         name = self.manifest[SHARDS][place]["file"]
         path = self.path.parent / name
         if place not in self._checked:
             refuse_altered(path, self.manifest["files"], name)
             self._checked.add(place)
         try:
-            entries = np.load(path, allow_pickle=False)
-            if entries.dtype != ENTRY:
-                raise ValueError(f"{entries.dtype}, expected {ENTRY}")
-            vectors = from_entries(entries, (self._rows[place], self.dimensions))
+            entries = np.load(path, mmap_mode=mapped, allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise DenseflowError(f"{path}: no sparse vectors ({error}); delete it and encode again") from None
-        return _finite(vectors, self, int(self._ends[place]) - self._rows[place])
+            raise self._no_vectors(place, error) from None
+        if entries.dtype != ENTRY:
+            raise self._no_vectors(place, f"{entries.dtype}, expected {ENTRY}")
+        return entries
+
+    def _no_vectors(self, place: int, reason: object) -> DenseflowError:
+        path = self.path.parent / self.manifest[SHARDS][place]["file"]
+        return DenseflowError(f"{path}: no sparse vectors ({reason}); delete it and encode again")
 
 
 class InMemory(SparseVectors):
@@ -105,8 +127,12 @@ class InMemory(SparseVectors):
         super().__init__(path, [vectors.shape[0]], ids, vectors.shape[1], {})
         self._vectors = vectors
 
+    def take(self, rows: np.ndarray) -> csr_array:
+        """See :meth:`SparseVectors.take`."""
+        return _finite(csr_array(self._vectors[rows]), self, rows)
+
     def _read(self, place: int) -> csr_array:
-        return _finite(self._vectors, self, 0)
+        return _finite(self._vectors, self, range(len(self)))
 
 
 def read_sparse_vectors(manifest: Path) -> SparseVectors:
@@ -124,11 +150,11 @@ def read_sparse_vectors(manifest: Path) -> SparseVectors:
     return SparseVectors(manifest.with_name(stem), rows, Ids(ids_file, sum(rows)), facts["dimensions"], facts)
 
 
-def _finite(vectors: csr_array, of: SparseVectors, start: int) -> csr_array:
-    """The same vectors, which are rows of ``of`` from ``start`` on."""
+def _finite(vectors: csr_array, of: SparseVectors, rows: Sequence[int] | np.ndarray) -> csr_array:
+    """The same vectors, which are those rows of ``of``."""
     finite = finite_rows(vectors)
     if not finite.all():
-        row = start + int(np.argmin(finite))
+        row = int(rows[int(np.argmin(finite))])
         raise DenseflowError(
             f"{of.path}, row {row}: the vector of {of.ids[row]!r} holds NaN or infinity; the model is broken (fp16 "
             "training can do that). Train it again with bf16 or fp32"
