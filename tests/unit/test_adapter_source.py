@@ -140,3 +140,9 @@ def test_a_padding_token_that_is_not_there_is_refused(tmp_path):
     bert = make_tiny_model(tmp_path / "bert")
     with pytest.raises(DenseflowError, match=r"contract\.pad_token: 'eos', but the tokenizer has no such token"):
         vectors(bert, tmp_path / "result", {"pad_token": "eos"})
+
+
+def test_a_token_that_the_tokenizers_settings_add_but_the_model_does_not_know_is_refused(base, tmp_path):
+    vectors(base, tmp_path / "result", tokenizer={"pad_token": "<unk>"})
+    with pytest.raises(DenseflowError, match=r"`pretrained\.tokenizer` makes '<new>' token \d+, but the model has"):
+        vectors(base, tmp_path / "result", tokenizer={"pad_token": "<new>"})

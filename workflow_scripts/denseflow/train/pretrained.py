@@ -26,7 +26,7 @@ from denseflow.encoder import (
 )
 from denseflow.errors import DenseflowError
 from denseflow.manifest import write_manifest
-from denseflow.sides import KINDS, find_tokenizer
+from denseflow.sides import KINDS, find_module, find_tokenizer
 from denseflow.special_tokens import give_padding_token
 from denseflow.splade import is_sparse_folder
 from denseflow.train.adapter_source import merge_adapter
@@ -162,7 +162,24 @@ def fetch(
     model = _load_whole(files, name, trust, load)
     for kind in KINDS:
         give_padding_token(find_tokenizer(model, kind), name)
+    if source.get("tokenizer"):
+        _refuse_tokens_without_a_vector(model, name)
     return model, {**facts, "trust_remote_code": trust, "converted_pickles": converted}
+
+
+def _refuse_tokens_without_a_vector(model: torch.nn.Module, name: str) -> None:
+    """Refuse settings that give the tokenizer a token, such as one to pad with, for which there are no weights."""
+    for kind in KINDS:
+        tokenizer, transformer = find_tokenizer(model, kind), find_module(model, Transformer, kind)
+        if transformer is None:
+            continue
+        known = transformer.auto_model.get_input_embeddings().num_embeddings
+        for token, number in zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True):
+            if number >= known:
+                raise DenseflowError(
+                    f"{name}: `pretrained.tokenizer` makes {token!r} token {number}, but the model has {known} tokens; "
+                    "name one that it has"
+                )
 
 
 def _fetch_encoder(
