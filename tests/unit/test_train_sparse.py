@@ -81,6 +81,13 @@ def test_a_trained_sparse_encoder_is_one_again_and_its_log_counts_terms(plain):
     assert json.loads((plain / "manifest.json").read_text())["recipe"]["flops"] == FLOPS
 
 
+def test_the_chance_loss_has_the_price_of_the_terms_in_it_as_the_loss_has(base, training_file, plain, tmp_path):
+    dear = trained(base, training_file, tmp_path, flops={**FLOPS, "passage_weight": 5.0}, max_steps=1)
+    one, other = history(plain)[0], history(dear)[0]
+    assert other["loss"] - one["loss"] > 1e-3
+    assert other["chance_loss"] - one["chance_loss"] == pytest.approx(other["loss"] - one["loss"], rel=1e-3)
+
+
 @pytest.mark.parametrize("key", ["query_weight", "passage_weight", "warmup_ratio"])
 def test_each_option_of_flops_changes_the_weights(base, training_file, plain, tmp_path, key):
     changed = trained(base, training_file, tmp_path, flops={**FLOPS, key: 0.9})

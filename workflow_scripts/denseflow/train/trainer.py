@@ -78,7 +78,10 @@ class RetrieverTrainer(ResumableTrainer):
         def batch_loss(queries: Tensor, passages: Tensor) -> Tensor:
             with torch.no_grad():
                 self.window.measure(loss.measures(queries, passages, targets))
-                self.window.measure(space_measures(ranking, queries, passages, targets))
+                space = space_measures(ranking, queries, passages, targets)
+                if isinstance(loss, Flops):  # what is told of the loss has the price in it
+                    space["chance_loss"] += loss.price(queries, passages).item()
+                self.window.measure(space)
             return loss(queries, passages, targets)
 
         return self.grad_cache.step([inputs["queries"], inputs["passages"]], batch_loss, weight=weight)

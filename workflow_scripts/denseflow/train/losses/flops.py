@@ -54,8 +54,11 @@ class Flops:
 
     def __call__(self, queries: Tensor, passages: Tensor, targets: Targets) -> Tensor:
         """The loss and its price; see :class:`denseflow.train.losses.targets.Loss`."""
-        price = self.query_weight * flops(queries) + self.passage_weight * flops(passages)
-        return self.loss(queries, passages, targets) + self.risen * price
+        return self.loss(queries, passages, targets) + self.price(queries, passages)
+
+    def price(self, queries: Tensor, passages: Tensor) -> Tensor:
+        """What the terms cost at this step."""
+        return self.risen * (self.query_weight * flops(queries) + self.passage_weight * flops(passages))
 
     def measures(self, queries: Tensor, passages: Tensor, targets: Targets) -> dict[str, float]:
         """Those of the loss, each kind's ``flops``, its mean number of ``terms``, and ``flops_risen``."""
