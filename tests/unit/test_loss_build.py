@@ -13,8 +13,8 @@ from sentence_transformers import SentenceTransformer
 from tiny import make_tiny_model
 from tiny_training import RECIPE, history, make_base, make_training_file, run, same, weights
 
-from denseflow.config import model as sections
-from denseflow.config.model import Recipe
+from denseflow.config import losses as sections
+from denseflow.config.recipe import Recipe
 from denseflow.errors import DenseflowError
 from denseflow.train.grad_cache import GradCache
 from denseflow.train.losses.build import make_loss

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from docs_page import lay_out, read_page, shown_files
 
-from denseflow.config import model as sections
+from denseflow.config import losses as sections
 from denseflow.config.registry import Registry
 
 PAGE = read_page("losses")

@@ -4,7 +4,7 @@ import pytest
 from docs_page import PROJECT, lay_out, read_page, shown_files
 
 from denseflow.config.kinds import LOSSES
-from denseflow.config.model import Flops
+from denseflow.config.recipe import Flops
 from denseflow.config.registry import Registry
 from denseflow.encode.corpus_shards import SHARD_SIZE
 from denseflow.search.sparse import BLOCK_ROWS

@@ -11,7 +11,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense
 from tiny_training import run, weights
 
-from denseflow.config.model import LoRA, Recipe
+from denseflow.config.recipe import LoRA, Recipe
 from denseflow.encode.batches import encode_texts
 from denseflow.encoder import learns, load_encoder, save_encoder
 from denseflow.errors import DenseflowError

@@ -53,7 +53,7 @@ def train(
     Args:
         base_manifest: The manifest of the encoder to start from, whose folder is ``model`` beside it.
         training_file: Training data in Tevatron's jsonl.
-        recipe: The keys of :class:`denseflow.config.model.Recipe`; those whose value is neutral may be missing.
+        recipe: The keys of :class:`denseflow.config.recipe.Recipe`; those whose value is neutral may be missing.
         folder: Where the results go.
         work: A folder for checkpoints, which this training may delete.
         contract: What differs from the base encoder's contract; None or a missing key keeps it.

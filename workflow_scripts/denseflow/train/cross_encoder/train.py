@@ -56,7 +56,7 @@ def train_cross_encoder(
         base_manifest: The manifest of the model to start from, in ``model`` beside it: a cross-encoder, or an encoder,
             which gets a new head.
         training_file: Training data in Tevatron's jsonl.
-        recipe: The keys of :class:`denseflow.config.model.Recipe`; those whose value is neutral may be missing.
+        recipe: The keys of :class:`denseflow.config.recipe.Recipe`; those whose value is neutral may be missing.
         folder: Where the results go.
         work: A folder for checkpoints, which this training may delete.
         contract: What differs from the base's contract; None or a missing key keeps it.
