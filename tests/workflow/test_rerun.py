@@ -207,7 +207,7 @@ def test_a_comment_in_every_module_and_a_touch_of_every_file_rerun_nothing(workf
 
 
 def test_a_new_option_reruns_nothing_and_a_changed_default_reruns_its_stage(workflow):
-    section = f"{PACKAGE}/config/model.py"
+    section = f"{PACKAGE}/config/recipe.py"
     workflow.edit(
         section, "    accumulation: int", '    added: int = option(7, "new", neutral=7)\n    accumulation: int'
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -43,6 +43,10 @@ from denseflow.train.model_files import (
     wanted_files,
 )
 from denseflow.train.weights import convert_pickles, is_float32
+
+if TYPE_CHECKING:
+    from denseflow.contract import Contract
+    from denseflow.cross_encoder import PairContract
 
 LOG = logging.getLogger("denseflow")
 
@@ -86,16 +90,31 @@ def prepare(source: Mapping[str, Any], contract: Mapping[str, Any], folder: Path
         if not source.get("passage") and not source.get("adapter"):
             keep_bytes(files, result)
         replace_folder(result, folder / "model")
-    LOG.info("%s: %s", facts, whole)
+    return record(folder, model, facts, whole, dimensions=dimensions(model))
+
+
+def record(
+    folder: Path, model: torch.nn.Module, source: Mapping[str, Any], contract: "Contract | PairContract", **facts: Any
+) -> dict[str, Any]:
+    """Write the manifest of the model that was laid down in ``folder/model``.
+
+    Args:
+        folder: Where the manifest goes.
+        model: Whose parameters are counted.
+        source: Where it came from.
+        contract: All of its contract.
+        facts: What its kind has to say besides.
+    """
+    LOG.info("%s: %s", source, contract)
     return write_manifest(
         folder,
         "train",
         [f"model/{file}" for file in list_files(folder / "model")],
         packages=PACKAGES,
-        source=facts,
-        contract=whole.as_dict(),
+        source=source,
+        contract=contract.as_dict(),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        dimensions=dimensions(model),
+        **facts,
     )
 
 

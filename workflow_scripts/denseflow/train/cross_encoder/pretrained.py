@@ -1,6 +1,5 @@
 """A pretrained cross-encoder, from an installed package, a folder or the hub, laid down as a trained one is."""
 
-import logging
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +9,7 @@ from sentence_transformers import CrossEncoder
 
 from denseflow.cross_encoder import apply_pair_contract, load_cross_encoder, save_cross_encoder
 from denseflow.encoder import replace_folder
-from denseflow.manifest import write_manifest
-from denseflow.train.model_files import list_files
-from denseflow.train.pretrained import PACKAGES, fetch, keep_bytes
-
-LOG = logging.getLogger("denseflow")
+from denseflow.train.pretrained import fetch, keep_bytes, record
 
 
 def prepare_cross_encoder(
@@ -43,17 +38,7 @@ def prepare_cross_encoder(
         save_cross_encoder(model, result)
         keep_bytes(files, result)
         replace_folder(result, folder / "model")
-    LOG.info("%s: %s", facts, whole)
-    return write_manifest(
-        folder,
-        "train",
-        [f"model/{file}" for file in list_files(folder / "model")],
-        packages=PACKAGES,
-        kind="cross_encoder",
-        source=facts,
-        contract=whole.as_dict(),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-    )
+    return record(folder, model, facts, whole, kind="cross_encoder")
 
 
 def _load(files: Path, name: str, trust: bool) -> CrossEncoder:

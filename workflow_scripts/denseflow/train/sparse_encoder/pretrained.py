@@ -1,6 +1,5 @@
 """A pretrained sparse encoder, from an installed package, a folder or the hub, laid down as a trained one is."""
 
-import logging
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +12,10 @@ from sentence_transformers.base.modules import Transformer
 from denseflow.contract import apply_contract
 from denseflow.encoder import dimensions, explain_loading, load_encoder, replace_folder, save_encoder
 from denseflow.errors import DenseflowError
-from denseflow.manifest import write_manifest
 from denseflow.sides import KINDS, find_module
 from denseflow.splade import is_sparse_folder, new_sparse_encoder
 from denseflow.train.encoders import join_encoders
-from denseflow.train.model_files import list_files
-from denseflow.train.pretrained import PACKAGES, fetch, keep_bytes
-
-LOG = logging.getLogger("denseflow")
+from denseflow.train.pretrained import fetch, keep_bytes, record
 
 
 def prepare_sparse_encoder(
@@ -53,18 +48,7 @@ def prepare_sparse_encoder(
         if not source.get("passage"):
             keep_bytes(files, result)
         replace_folder(result, folder / "model")
-    LOG.info("%s: %s", facts, whole)
-    return write_manifest(
-        folder,
-        "train",
-        [f"model/{file}" for file in list_files(folder / "model")],
-        packages=PACKAGES,
-        kind="sparse_encoder",
-        source=facts,
-        contract=whole.as_dict(),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        dimensions=dimensions(model),
-    )
+    return record(folder, model, facts, whole, kind="sparse_encoder", dimensions=dimensions(model))
 
 
 def _load(files: Path, name: str, trust: bool) -> SentenceTransformer:
