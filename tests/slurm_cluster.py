@@ -167,9 +167,15 @@ def wait_for(done: Callable[[], bool], what: str, seconds: float = 60) -> None:
 
 @contextmanager
 def _linked(link: Path, target: Path) -> Iterator[None]:
-    """A link for the time of the block; what was there comes back."""
+    """A link for the time of the block; what was there comes back, but for what tests left that were killed.
+
+    With the settings of a SLURM that has ended, each start of Snakemake asks it in vain for nine seconds.
+    """
     aside = link.with_name(f"{link.name}.before-test")
     link.parent.mkdir(exist_ok=True)
+    for path in (link, aside):
+        if path.is_symlink() and f"{os.sep}pytest-" in os.readlink(path):
+            path.unlink()
     if os.path.lexists(link):
         link.rename(aside)
     link.symlink_to(target)
